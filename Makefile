@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A thin front for Meson and for the scripts that set everything up.
+BUILD ?= build
+
+.PHONY: all demo check bench install clean
+all:
+	scripts/install-packages
+	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	meson compile -C $(BUILD)
+
+demo:
+	scripts/demo
+
+check:
+	scripts/check
+
+bench: all
+	meson test -C $(BUILD) --benchmark --verbose
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-sanitize
