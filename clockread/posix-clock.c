@@ -14,9 +14,9 @@
 #define NS_PER_S 1000000000
 
 const struct tcs_posix_clock tcs_posix_clocks[] = {
-    { "mono", CLOCK_MONOTONIC },     { "mono_raw", CLOCK_MONOTONIC_RAW },
-    { "boot", CLOCK_BOOTTIME },      { "tai", CLOCK_TAI },
-    { "realtime", CLOCK_REALTIME },  { NULL, 0 },
+    { "mono", CLOCK_MONOTONIC },    { "mono_raw", CLOCK_MONOTONIC_RAW },
+    { "boot", CLOCK_BOOTTIME },     { "tai", CLOCK_TAI },
+    { "realtime", CLOCK_REALTIME }, { NULL, 0 },
 };
 
 const struct tcs_posix_clock *tcs_posix_clock_find(const char *name)

@@ -76,9 +76,10 @@ static void hull_add(struct tcs_line_hull *hull, enum hull_side side,
         }
         hull->n--;
     }
-    while (hull->n >= 2 && turn(hull->points[hull->n - 2],
-                                hull->points[hull->n - 1], point) *
-                                   side <= 0) {
+    while (hull->n >= 2 &&
+           turn(hull->points[hull->n - 2], hull->points[hull->n - 1], point) *
+                   side <=
+               0) {
         hull->n--;
     }
     hull->points[hull->n++] = point;

@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-#define PPM 1000000u
+#define PPM        1000000u
 #define RATE_LIMIT ((tcs_u128)1 << 62)
 /* Beyond every sum of a clock value and an advance: rounds to unknown. */
 #define UNBOUNDED ((tcs_i128)1 << 126)
@@ -49,8 +49,8 @@ int tcs_guest_reading_on_host(const struct tcs_counter_map *map,
                               struct tcs_host_reading *ret_host)
 {
     struct tcs_host_span when;
-    int ret = tcs_counter_map_to_host(map, guest->before, guest->after, near,
-                                      &when);
+    int ret =
+        tcs_counter_map_to_host(map, guest->before, guest->after, near, &when);
 
     if (ret < 0) {
         return ret;
@@ -90,9 +90,9 @@ static tcs_i128 advance_max(tcs_i128 dt, struct tcs_rate_span rate)
     return tcs_ceil_div(dt * (tcs_i128)slope.ns, slope.ticks);
 }
 
-struct tcs_ns_span tcs_host_reading_extrapolate(
-    const struct tcs_host_reading *reading, struct tcs_host_span at,
-    struct tcs_rate_span rate)
+struct tcs_ns_span
+tcs_host_reading_extrapolate(const struct tcs_host_reading *reading,
+                             struct tcs_host_span at, struct tcs_rate_span rate)
 {
     tcs_i128 lo = -UNBOUNDED;
     tcs_i128 hi = UNBOUNDED;

@@ -48,7 +48,7 @@ struct tcs_rate_span {
 };
 
 /* What is known of any clock that never runs backward. */
-#define TCS_RATE_SPAN_MONOTONE                                                 \
+#define TCS_RATE_SPAN_MONOTONE \
     ((struct tcs_rate_span){ .lo = { 0, 1 }, .hi = { 1, 0 } })
 
 /*
@@ -73,9 +73,10 @@ int tcs_guest_reading_on_host(const struct tcs_counter_map *map,
  * the rates the clock may run at in between. Before the reading the clock is
  * followed backward.
  */
-struct tcs_ns_span tcs_host_reading_extrapolate(
-    const struct tcs_host_reading *reading, struct tcs_host_span at,
-    struct tcs_rate_span rate);
+struct tcs_ns_span
+tcs_host_reading_extrapolate(const struct tcs_host_reading *reading,
+                             struct tcs_host_span at,
+                             struct tcs_rate_span rate);
 
 /*
  * The same from many readings of one clock: the intersection, so that the

@@ -30,7 +30,7 @@ struct tcs_host_span {
     struct tcs_host_ticks hi;
 };
 
-#define TCS_NS_SPAN_UNKNOWN                                                    \
+#define TCS_NS_SPAN_UNKNOWN \
     ((struct tcs_ns_span){ .lo = INT64_MIN, .hi = INT64_MAX })
 
 /*

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The list of counter backends.
+ */
+#include "backend.h"
+
+#include <stddef.h>
+
+static const struct tcs_backend *const backends[] = {
+    &tcs_backend_kvm_x86,
+    &tcs_backend_tcg_x86,
+};
+
+#define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
+
+void tcs_backends_prepare(void)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (backends[i]->prepare) {
+            backends[i]->prepare();
+        }
+    }
+}
+
+const struct tcs_backend *tcs_backend_find(void)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (backends[i]->is_active()) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Turns reports into the QObject that QMP sends, member by member as in
+ * qapi/trace-clock-sync.json.
+ */
+#ifndef QEMU_PLUGIN_REPLY_H
+#define QEMU_PLUGIN_REPLY_H
+
+#include <stddef.h>
+
+#include "backend.h"
+
+/* The caller owns the result. */
+QDict *tcs_reply_new(const struct tcs_vm_report *vm,
+                     const struct tcs_vcpu_report *vcpus, size_t n,
+                     int64_t generation);
+
+#endif
