@@ -20,7 +20,7 @@ int tcs_counter_map_init(struct tcs_counter_map *ret_map, uint64_t multiplier,
      * A ratio of at most 2^32 keeps scaled values below 2^96. Real hardware
      * stays below 2^16 (VMX) and 2^8 (SVM).
      */
-    if (shift < 32 && multiplier >> shift > (uint64_t)1 << 32) {
+    if (shift < 32 && multiplier > (uint64_t)1 << (32 + shift)) {
         return -EINVAL;
     }
     *ret_map = (struct tcs_counter_map){
@@ -65,15 +65,15 @@ int tcs_counter_map_to_host(const struct tcs_counter_map *map,
         (tcs_i128)(((tcs_u128)UINT64_MAX * map->multiplier) >> map->shift);
     tcs_i128 scaled_near =
         (tcs_i128)(((tcs_u128)near.ticks * map->multiplier) >> map->shift);
-    uint64_t residue = first.ticks - (uint64_t)map->offset;
+    uint64_t residue = first.ticks + width / 2 - (uint64_t)map->offset;
 
     /*
-     * Of the values congruent to residue modulo 2^64 take the one nearest to
-     * scaled_near, reached by a signed step; one turn further where that one
-     * lies outside what a host counter can produce.
+     * Of the values congruent to residue (the middle of the two) modulo 2^64
+     * take the one nearest to scaled_near, reached by a signed step; one turn
+     * further where that one lies outside what a host counter can produce.
      */
     tcs_i128 lo = scaled_near + (int64_t)(residue - (uint64_t)scaled_near) -
-                  (tcs_i128)map->offset_bound;
+                  (tcs_i128)(width / 2) - (tcs_i128)map->offset_bound;
     tcs_i128 hi = lo + width + 2 * (tcs_i128)map->offset_bound;
 
     if (hi < 0) {

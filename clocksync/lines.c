@@ -166,7 +166,8 @@ int tcs_lines_add(struct tcs_lines *lines,
     int ret;
 
     if (!tcs_ns_span_is_bounded(reading->value) ||
-        reading->when.lo.ticks > reading->when.hi.ticks) {
+        reading->when.lo.ticks > reading->when.hi.ticks ||
+        reading->value.lo > reading->value.hi) {
         return -EINVAL;
     }
     if (lines->readings == 0) {

@@ -5,11 +5,12 @@
 #include "reading.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #define PPM        1000000u
 #define RATE_LIMIT ((tcs_u128)1 << 62)
 /* Beyond every sum of a clock value and an advance: rounds to unknown. */
-#define UNBOUNDED ((tcs_i128)1 << 126)
+#define UNBOUNDED (((tcs_i128)1 << 126) + ((tcs_i128)1 << 125))
 
 struct tcs_ns_span tcs_clock_value(int64_t value_ns, uint32_t resolution_ns)
 {
@@ -108,21 +109,73 @@ tcs_host_reading_extrapolate(const struct tcs_host_reading *reading,
     return tcs_ns_span_from_wide(lo, hi);
 }
 
+/*
+ * ns * rate.ticks - ticks * rate.ns: where a reading's corner lies on the scale
+ * of lines with that rate. |ns| <= 2^63, the rest below 2^64 and 2^62: it fits.
+ */
+static tcs_i128 intercept(int64_t ns, struct tcs_host_ticks when,
+                          struct tcs_rate rate)
+{
+    return (tcs_i128)ns * (tcs_i128)rate.ticks -
+           (tcs_i128)when.ticks * (tcs_i128)rate.ns;
+}
+
+/*
+ * Whether any two of the readings exclude each other: a later one too low for
+ * the least rate, or too high for the greatest. Far from the two their fans
+ * meet again, so this is looked for where they were taken. Of all earlier
+ * readings only the extreme one matters, which makes it one pass.
+ */
+static int check_consistent(const struct tcs_host_reading *readings, size_t n,
+                            struct tcs_rate_span rate)
+{
+    tcs_i128 highest_lo = -UNBOUNDED, lowest_hi = UNBOUNDED;
+    bool hi_known = rate.hi.ticks != 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct tcs_host_reading *at = &readings[i];
+
+        if (at->when.lo.ticks > at->when.hi.ticks ||
+            (i > 0 && at->when.lo.ticks < readings[i - 1].when.hi.ticks)) {
+            return -EINVAL;
+        }
+        if (at->value.hi != INT64_MAX) {
+            if (intercept(at->value.hi, at->when.lo, rate.lo) < highest_lo) {
+                return -EDOM;
+            }
+            if (hi_known) {
+                tcs_i128 hi = intercept(at->value.hi, at->when.lo, rate.hi);
+
+                lowest_hi = hi < lowest_hi ? hi : lowest_hi;
+            }
+        }
+        if (at->value.lo != INT64_MIN) {
+            tcs_i128 lo = intercept(at->value.lo, at->when.hi, rate.lo);
+
+            if (hi_known &&
+                intercept(at->value.lo, at->when.hi, rate.hi) > lowest_hi) {
+                return -EDOM;
+            }
+            highest_lo = lo > highest_lo ? lo : highest_lo;
+        }
+    }
+    return 0;
+}
+
 int tcs_host_readings_at(const struct tcs_host_reading *readings, size_t n,
                          struct tcs_host_span at, struct tcs_rate_span rate,
                          struct tcs_ns_span *ret_value)
 {
     struct tcs_ns_span value = TCS_NS_SPAN_UNKNOWN;
+    int ret = check_consistent(readings, n, rate);
 
-    for (size_t i = 0; i < n; i++) {
-        int ret = tcs_ns_span_intersect(
+    for (size_t i = 0; ret == 0 && i < n; i++) {
+        ret = tcs_ns_span_intersect(
             value, tcs_host_reading_extrapolate(&readings[i], at, rate),
             &value);
-
-        if (ret < 0) {
-            return ret;
-        }
     }
-    *ret_value = value;
-    return 0;
+    if (ret == 0) {
+        *ret_value = value;
+    }
+    return ret;
 }

@@ -35,7 +35,7 @@ struct tcs_ns_span tcs_clock_value(int64_t value_ns, uint32_t resolution_ns);
 
 /*
  * A rate in nanoseconds per host tick as a fraction, ticks > 0 and both below
- * 2^62; ticks == 0 in the upper end of a span means "no upper end is known".
+ * 2^62; { 1, 0 } as the upper end of a span means "no upper end is known".
  */
 struct tcs_rate {
     uint64_t ns;
@@ -80,9 +80,10 @@ tcs_host_reading_extrapolate(const struct tcs_host_reading *reading,
 
 /*
  * The same from many readings of one clock: the intersection, so that the
- * nearest reading on either side decides. n may be 0.
+ * nearest reading on either side decides. n may be 0. The readings are in the
+ * order they were taken and do not overlap (-EINVAL otherwise).
  * Returns 0, or -EDOM where the readings contradict each other under `rate`
- * (a stepped clock, or rates outside the assumption).
+ * (a stepped clock, or rates outside the assumption), wherever `at` is.
  */
 int tcs_host_readings_at(const struct tcs_host_reading *readings, size_t n,
                          struct tcs_host_span at, struct tcs_rate_span rate,
