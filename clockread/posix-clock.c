@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clocksource.h"
 #include "counter.h"
 
 #define NS_PER_S 1000000000
@@ -43,35 +44,41 @@ static int timespec_to_ns(const struct timespec *time, int64_t *ret_ns)
     return 0;
 }
 
-static int resolution_of(clockid_t id, uint32_t *ret_ns)
+int tcs_posix_clock_resolution(const struct tcs_posix_clock *clock,
+                               uint32_t *ret_ns)
 {
     struct timespec time = { 0 };
+    char clocksource[64];
+    uint32_t step_ns;
 
-    if (clock_getres(id, &time) < 0) {
+    if (clock_getres(clock->id, &time) < 0) {
         return -errno;
     }
     if (time.tv_sec != 0) {
         return -ERANGE;
     }
-    *ret_ns = time.tv_nsec > 0 ? (uint32_t)time.tv_nsec : 1;
+    tcs_clocksource_name(clocksource, sizeof(clocksource));
+    step_ns = tcs_clocksource_step_ns(clocksource);
+    *ret_ns = time.tv_nsec > step_ns ? (uint32_t)time.tv_nsec : step_ns;
     return 0;
 }
 
-int tcs_posix_clock_read(const struct tcs_posix_clock *clock,
-                         unsigned int samples,
-                         struct tcs_clock_sample *ret_sample)
+int tcs_posix_clock_bracket(const struct tcs_posix_clock *clock,
+                            unsigned int samples,
+                            struct tcs_clock_sample *ret_sample)
 {
     struct tcs_clock_sample best = { 0 };
     struct timespec best_time = { 0 };
+    int ret;
 
     assert(samples > 0);
     for (unsigned int i = 0; i < samples; i++) {
         struct timespec time;
         uint64_t before = tcs_counter_before();
-        int ret = clock_gettime(clock->id, &time);
+        int failed = clock_gettime(clock->id, &time);
         uint64_t after = tcs_counter_after();
 
-        if (ret < 0) {
+        if (failed < 0) {
             return -errno;
         }
         if (i == 0 ||
@@ -81,14 +88,20 @@ int tcs_posix_clock_read(const struct tcs_posix_clock *clock,
             best_time = time;
         }
     }
-
-    int ret = timespec_to_ns(&best_time, &best.value_ns);
-
-    if (ret == 0) {
-        ret = resolution_of(clock->id, &best.resolution_ns);
-    }
+    ret = timespec_to_ns(&best_time, &best.value_ns);
     if (ret == 0) {
         *ret_sample = best;
     }
     return ret;
+}
+
+int tcs_posix_clock_read(const struct tcs_posix_clock *clock,
+                         unsigned int samples,
+                         struct tcs_clock_sample *ret_sample)
+{
+    int ret = tcs_posix_clock_bracket(clock, samples, ret_sample);
+
+    return ret < 0
+               ? ret
+               : tcs_posix_clock_resolution(clock, &ret_sample->resolution_ns);
 }

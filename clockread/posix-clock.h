@@ -31,12 +31,26 @@ struct tcs_clock_sample {
 #define TCS_CLOCK_SAMPLES_DEFAULT 32
 
 /*
- * Reads `clock` `samples` (at least 1) times and keeps the tightest bracket.
- * The caller sees to it that the thread stays on CPUs whose counters agree.
- *
- * Returns 0, -errno of clock_gettime(), or -ERANGE where a clock's
- * value is negative or above INT64_MAX ns (year 2262).
+ * How far the clock may advance at once, in ns, at least 1: what the kernel
+ * says, and what its current clocksource's frequency makes of it.
+ * Returns 0, or -errno of clock_getres().
  */
+int tcs_posix_clock_resolution(const struct tcs_posix_clock *clock,
+                               uint32_t *ret_ns);
+
+/*
+ * Reads `clock` `samples` (at least 1) times and keeps the tightest bracket;
+ * resolution_ns is 0. The caller sees to it that the thread stays on CPUs whose
+ * counters agree.
+ *
+ * Returns 0, -errno of clock_gettime(), or -ERANGE where a clock's value is
+ * negative or above INT64_MAX ns (year 2262).
+ */
+int tcs_posix_clock_bracket(const struct tcs_posix_clock *clock,
+                            unsigned int samples,
+                            struct tcs_clock_sample *ret_sample);
+
+/* Both of the above. Slower, because sysfs is read. */
 int tcs_posix_clock_read(const struct tcs_posix_clock *clock,
                          unsigned int samples,
                          struct tcs_clock_sample *ret_sample);

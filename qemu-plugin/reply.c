@@ -74,6 +74,7 @@ static QList *host_clocks_new(void)
         put_uint(dict, "counter-before", sample.counter_before);
         put_uint(dict, "value", (uint64_t)sample.value_ns);
         put_uint(dict, "counter-after", sample.counter_after);
+        put_uint(dict, "resolution-ns", sample.resolution_ns);
         qlist_append_obj(list, (QObject *)dict);
     }
     return list;

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Validation of what QEMU says. QEMU is trusted more than the guest, but a
+ * proxy or a wrong socket may sit in between.
+ */
+#include "qmp-reply.h"
+
+#include "error.h"
+#include "json-list.h"
+
+#define VCPUS_MAX       4096
+#define HOST_CLOCKS_MAX 64
+
+static gboolean parse_map(json_object *object, TcsVcpu *vcpu, GError **error)
+{
+    guint64 multiplier, shift, bound;
+    gint64 offset;
+    json_object *ratio;
+
+    if (!tcs_json_get_i64(object, "offset", &offset, error) ||
+        !tcs_json_get_u64(object, "bound-ticks", &bound, error) ||
+        !tcs_json_get_object(object, "ratio", &ratio, error) ||
+        !tcs_json_get_u64(ratio, "multiplier", &multiplier, error) ||
+        !tcs_json_get_u64(ratio, "shift", &shift, error) ||
+        !tcs_json_copy_string(object, "source", vcpu->source,
+                              sizeof(vcpu->source), error) ||
+        !tcs_json_copy_string(object, "ratio-source", vcpu->ratio_source,
+                              sizeof(vcpu->ratio_source), error)) {
+        return FALSE;
+    }
+    if (shift > TCS_COUNTER_MAP_SHIFT_MAX ||
+        tcs_counter_map_init(&vcpu->map, multiplier, (unsigned int)shift,
+                             offset, bound) < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
+                    "ratio or bound-ticks out of range");
+        return FALSE;
+    }
+    vcpu->has_map = TRUE;
+    return TRUE;
+}
+
+static gboolean parse_counters(json_object *object, struct tcs_host_span *ret,
+                               GError **error)
+{
+    guint64 before, after;
+
+    if (!tcs_json_get_u64(object, "counter-before", &before, error) ||
+        !tcs_json_get_u64(object, "counter-after", &after, error)) {
+        return FALSE;
+    }
+    if (before > after) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
+                    "counter-before is above counter-after");
+        return FALSE;
+    }
+    ret->lo.ticks = before;
+    ret->hi.ticks = after;
+    return TRUE;
+}
+
+static gboolean parse_vcpu(json_object *object, gpointer data, GError **error)
+{
+    TcsVcpu *ret = data;
+
+    *ret = (TcsVcpu){ 0 };
+    if (!tcs_json_get_i64(object, "cpu-index", &ret->cpu_index, error) ||
+        !tcs_json_get_bool(object, "stable", &ret->stable, error)) {
+        return FALSE;
+    }
+    ret->has_arch_id = tcs_json_has(object, "arch-id");
+    if (ret->has_arch_id &&
+        !tcs_json_get_i64(object, "arch-id", &ret->arch_id, error)) {
+        return FALSE;
+    }
+    if (tcs_json_has(object, "thread-id") &&
+        !tcs_json_get_i64(object, "thread-id", &ret->thread_id, error)) {
+        return FALSE;
+    }
+    if (!ret->stable && !tcs_json_copy_string(object, "reason", ret->reason,
+                                              sizeof(ret->reason), error)) {
+        return FALSE;
+    }
+    if (tcs_json_has(object, "counter-before") &&
+        !parse_counters(object, &ret->read_at, error)) {
+        return FALSE;
+    }
+    if (tcs_json_has(object, "offset")) {
+        return parse_map(object, ret, error);
+    }
+    if (ret->stable) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
+                    "stable is true and offset is missing");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean parse_host_clock(json_object *object, gpointer data,
+                                 GError **error)
+{
+    TcsHostClock *ret = data;
+    guint64 value, resolution;
+
+    *ret = (TcsHostClock){ 0 };
+    if (!tcs_json_copy_string(object, "clock", ret->clock, sizeof(ret->clock),
+                              error) ||
+        !parse_counters(object, &ret->reading.when, error) ||
+        !tcs_json_get_u64(object, "value", &value, error) ||
+        !tcs_json_get_u64(object, "resolution-ns", &resolution, error)) {
+        return FALSE;
+    }
+    if (value > INT64_MAX || resolution > G_MAXUINT32) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
+                    "value or resolution-ns is out of range");
+        return FALSE;
+    }
+    ret->reading.value = tcs_clock_value((gint64)value, (guint32)resolution);
+    return TRUE;
+}
+
+TcsQmpReply *tcs_qmp_reply_parse(json_object *object, GError **error)
+{
+    g_autoptr(TcsQmpReply) reply = g_new0(TcsQmpReply, 1);
+
+    reply->vcpus = g_array_new(FALSE, TRUE, sizeof(TcsVcpu));
+    reply->host_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+    if (!tcs_json_copy_string(object, "accel", reply->accel,
+                              sizeof(reply->accel), error) ||
+        !tcs_json_copy_string(object, "counter", reply->counter,
+                              sizeof(reply->counter), error) ||
+        !tcs_json_get_bool(object, "running", &reply->running, error) ||
+        !tcs_json_get_i64(object, "generation", &reply->generation, error) ||
+        !tcs_json_get_list(object, "vcpus", VCPUS_MAX, parse_vcpu, reply->vcpus,
+                           error) ||
+        !tcs_json_get_list(object, "host-clocks", HOST_CLOCKS_MAX,
+                           parse_host_clock, reply->host_clocks, error)) {
+        g_prefix_error(error, "query-trace-clock-sync: ");
+        return NULL;
+    }
+    return g_steal_pointer(&reply);
+}
+
+void tcs_qmp_reply_free(TcsQmpReply *reply)
+{
+    if (reply) {
+        g_array_unref(reply->vcpus);
+        g_array_unref(reply->host_clocks);
+        g_free(reply);
+    }
+}
+
+/* Bounded mappings are the same where their bounds have offsets in common. */
+static gboolean is_same_map(const struct tcs_counter_map *a,
+                            const struct tcs_counter_map *b)
+{
+    guint64 apart = (guint64)a->offset - (guint64)b->offset;
+    guint64 distance = apart > INT64_MAX ? -apart : apart;
+
+    return a->multiplier == b->multiplier && a->shift == b->shift &&
+           distance <= a->offset_bound + b->offset_bound;
+}
+
+gboolean tcs_qmp_reply_same_mappings(const TcsQmpReply *before,
+                                     const TcsQmpReply *after, GError **error)
+{
+    if (before->vcpus->len != after->vcpus->len) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "vCPUs were plugged or unplugged meanwhile; try again");
+        return FALSE;
+    }
+    for (guint i = 0; i < before->vcpus->len; i++) {
+        const TcsVcpu *a = &g_array_index(before->vcpus, TcsVcpu, i);
+        const TcsVcpu *b = &g_array_index(after->vcpus, TcsVcpu, i);
+
+        if (a->cpu_index != b->cpu_index ||
+            (a->has_map && b->has_map && a->stable && b->stable &&
+             !is_same_map(&a->map, &b->map))) {
+            g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                        "the counter mapping of vCPU %" G_GINT64_FORMAT
+                        " changed meanwhile (reset, migration, or the guest "
+                        "wrote its TSC); try again",
+                        a->cpu_index);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}

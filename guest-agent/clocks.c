@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which clocks there are, who reads them, and on which CPU: the loop around
+ * the clock sources. Knows neither JSON nor how any one clock is read.
+ */
+#include "clocks.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "clockread/clocksource.h"
+#include "clockread/counter.h"
+#include "arch-id.h"
+#include "clock-source.h"
+#include "pin.h"
+#include "error.h"
+
+/* Extra tries for samples that a migration spoilt. */
+#define MIGRATIONS_MAX 100
+
+#define NOT_YET        "a clock of ftrace itself: this agent cannot read it yet"
+
+/* Asked in this order: the tighter way first. */
+static const struct tga_clock_source *const sources[] = {
+    &tga_source_counter,
+    &tga_source_posix,
+};
+
+/* All clocks a trace may use, with the reason why no source has one. */
+static const struct {
+    const char *name;
+    const char *reason;
+} known_clocks[] = {
+    { "x86-tsc", "a counter that only x86 has" },
+    { "mono", "not known to this system" },
+    { "mono_raw", "not known to this system" },
+    { "boot", "not known to this system" },
+    { "tai", "not known to this system" },
+    { "realtime", "not known to this system" },
+    { "local", NOT_YET },
+    { "global", NOT_YET },
+    { "perf", NOT_YET },
+    { "uptime", NOT_YET },
+    { "counter", NOT_YET },
+    { "ppc-tb", "a counter that only ppc64 has" },
+};
+
+G_DEFINE_QUARK(tga - error - quark, tga_error)
+
+static const char *reason_unread(const char *clock)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
+        if (strcmp(known_clocks[i].name, clock) == 0) {
+            return known_clocks[i].reason;
+        }
+    }
+    return "no clock of this name is known";
+}
+
+static uint64_t width(const struct tga_reading *reading)
+{
+    return reading->counter_after - reading->counter_before;
+}
+
+/*
+ * One source's tightest reading that was taken wholly on one CPU. A thread
+ * that may migrate takes its samples one at a time, so that a check before and
+ * after tells which to drop.
+ */
+static int read_on_one_cpu(const struct tga_clock_source *source,
+                           const struct tga_pin *pin, const char *clock,
+                           unsigned int samples,
+                           struct tga_reading *ret_reading, char **ret_reason)
+{
+    unsigned int step = pin->held ? samples : 1;
+    unsigned int done = 0;
+    int wanted = pin->cpu;
+
+    for (unsigned int tries = 0;
+         done < samples && tries < samples + MIGRATIONS_MAX; tries++) {
+        struct tga_reading reading = { .cpu = sched_getcpu() };
+        int ret;
+
+        if (wanted >= 0 && reading.cpu != wanted) {
+            continue;
+        }
+        ret = source->read(clock, step, &reading, ret_reason);
+        if (ret < 0) {
+            return ret;
+        }
+        if (sched_getcpu() != reading.cpu) {
+            continue;
+        }
+        if (done == 0 || width(&reading) < width(ret_reading)) {
+            *ret_reading = reading;
+        }
+        wanted = reading.cpu;
+        done += step;
+    }
+    if (done == 0) {
+        *ret_reason = g_strdup("the thread could not be kept on one CPU");
+        return -EAGAIN;
+    }
+    ret_reading->clock = clock;
+    ret_reading->via = source->via;
+    return 0;
+}
+
+static int read_clock(const struct tga_pin *pin, const char *clock,
+                      unsigned int samples, struct tga_reading *ret_reading,
+                      char **ret_reason)
+{
+    char *reason = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+        char *why = NULL;
+        int ret =
+            read_on_one_cpu(sources[i], pin, clock, samples, ret_reading, &why);
+
+        if (ret == 0) {
+            g_free(reason);
+            return 0;
+        }
+        if (ret != -ENOENT) {
+            g_free(reason);
+            reason = why;
+        }
+    }
+    *ret_reason = reason != NULL ? reason : g_strdup(reason_unread(clock));
+    return -ENOENT;
+}
+
+/* Lists `cpu` once, with its id read there: checked before and after. */
+static void note_cpu(struct tga_report *report, int cpu)
+{
+    struct tga_cpu entry = { .cpu = cpu };
+
+    for (guint i = 0; i < report->cpus->len; i++) {
+        if (g_array_index(report->cpus, struct tga_cpu, i).cpu == cpu) {
+            return;
+        }
+    }
+    for (int tries = 0; tries < MIGRATIONS_MAX && !entry.has_arch_id; tries++) {
+        entry.has_arch_id = sched_getcpu() == cpu &&
+                            tga_arch_id_here(&entry.arch_id) &&
+                            sched_getcpu() == cpu;
+    }
+    g_array_append_val(report->cpus, entry);
+}
+
+static void note_unavailable(struct tga_report *report, const char *clock,
+                             char *reason)
+{
+    struct tga_unavailable entry = { .clock = clock, .reason = reason };
+
+    for (guint i = 0; i < report->unavailable->len; i++) {
+        if (strcmp(g_array_index(report->unavailable, struct tga_unavailable, i)
+                       .clock,
+                   clock) == 0) {
+            g_free(reason);
+            return;
+        }
+    }
+    g_array_append_val(report->unavailable, entry);
+}
+
+static void add_clock(struct tga_report *report, const struct tga_pin *pin,
+                      const char *clock, unsigned int samples)
+{
+    struct tga_reading reading;
+    char *reason = NULL;
+
+    if (read_clock(pin, clock, samples, &reading, &reason) < 0) {
+        note_unavailable(report, clock, reason);
+        return;
+    }
+    note_cpu(report, reading.cpu);
+    g_array_append_val(report->readings, reading);
+}
+
+static bool add_cpu(struct tga_report *report,
+                    const struct tga_request *request, int cpu, GError **error)
+{
+    struct tga_pin pin;
+    int ret = tga_pin_take(&pin, cpu);
+
+    if (ret == -EINVAL) {
+        g_set_error(error, TGA_ERROR, TGA_ERROR_USAGE,
+                    "CPU %d is not online, or this process may not run on it",
+                    cpu);
+        return false;
+    }
+    if (ret < 0) {
+        g_set_error(error, TGA_ERROR, TGA_ERROR_INTERNAL,
+                    "cannot move to CPU %d: sched_setaffinity: %s; ask for no "
+                    "CPU to read on the one the agent runs on",
+                    cpu, g_strerror(-ret));
+        return false;
+    }
+    if (pin.held) {
+        note_cpu(report, pin.cpu);
+    }
+    if (request->clocks != NULL) {
+        for (char **clock = request->clocks; *clock != NULL; clock++) {
+            add_clock(report, &pin, *clock, request->samples);
+        }
+    } else {
+        for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
+            add_clock(report, &pin, known_clocks[i].name, request->samples);
+        }
+    }
+    tga_pin_release(&pin);
+    return true;
+}
+
+static char *clocksource_name(void)
+{
+    char name[64];
+
+    tcs_clocksource_name(name, sizeof(name));
+    return g_strdup(name);
+}
+
+static char *read_word(const char *path)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) ||
+        *g_strstrip(text) == '\0') {
+        g_free(text);
+        return g_strdup("unknown");
+    }
+    return text;
+}
+
+static void clear_unavailable(void *entry)
+{
+    g_free(((struct tga_unavailable *)entry)->reason);
+}
+
+bool tga_read_clocks(const struct tga_request *request,
+                     struct tga_report *ret_report, GError **error)
+{
+    static const int any_cpu = -1;
+    const int *cpus = request->n_cpus > 0 ? request->cpus : &any_cpu;
+    size_t n_cpus = MAX(request->n_cpus, 1);
+    struct tga_report report = {
+        .counter = TCS_COUNTER_NAME,
+        .clocksource = clocksource_name(),
+        .boot_id = read_word("/proc/sys/kernel/random/boot_id"),
+        .cpus = g_array_new(FALSE, FALSE, sizeof(struct tga_cpu)),
+        .readings = g_array_new(FALSE, FALSE, sizeof(struct tga_reading)),
+        .unavailable =
+            g_array_new(FALSE, FALSE, sizeof(struct tga_unavailable)),
+    };
+
+    g_array_set_clear_func(report.unavailable, clear_unavailable);
+    for (size_t i = 0; i < n_cpus; i++) {
+        if (!add_cpu(&report, request, cpus[i], error)) {
+            tga_report_clear(&report);
+            return false;
+        }
+    }
+    tga_arch_ids_confirm(report.cpus);
+    *ret_report = report;
+    return true;
+}
+
+void tga_request_clear(struct tga_request *request)
+{
+    g_strfreev(request->clocks);
+    g_free(request->cpus);
+    *request = (struct tga_request){ 0 };
+}
+
+void tga_report_clear(struct tga_report *report)
+{
+    g_free(report->clocksource);
+    g_free(report->boot_id);
+    g_array_unref(report->cpus);
+    g_array_unref(report->readings);
+    g_array_unref(report->unavailable);
+    *report = (struct tga_report){ 0 };
+}

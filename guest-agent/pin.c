@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sched_setaffinity(), and doing without where it is forbidden. Knows nothing
+ * of clocks.
+ */
+#include "pin.h"
+
+#include <errno.h>
+
+int tga_pin_take(struct tga_pin *ret_pin, int cpu)
+{
+    cpu_set_t wanted[TGA_CPU_END / CPU_SETSIZE];
+    int here = sched_getcpu();
+
+    if (cpu >= TGA_CPU_END || here < 0) {
+        return -EINVAL;
+    }
+    ret_pin->cpu = cpu >= 0 ? cpu : here;
+    ret_pin->held = false;
+    CPU_ZERO_S(sizeof(wanted), wanted);
+    CPU_SET_S(ret_pin->cpu, sizeof(wanted), wanted);
+    CPU_ZERO_S(sizeof(ret_pin->saved), ret_pin->saved);
+    if (sched_getaffinity(0, sizeof(ret_pin->saved), ret_pin->saved) == 0 &&
+        sched_setaffinity(0, sizeof(wanted), wanted) == 0) {
+        ret_pin->held = true;
+        return 0;
+    }
+    if (cpu < 0) {
+        ret_pin->cpu = -1;
+        return 0;
+    }
+    return errno != EINVAL && cpu == here ? 0 : -errno;
+}
+
+void tga_pin_release(const struct tga_pin *pin)
+{
+    if (pin->held) {
+        /*
+         * Fails only where none of the saved CPUs is left; Linux would have
+         * widened the mask in that case too.
+         */
+        sched_setaffinity(0, sizeof(pin->saved), pin->saved);
+    }
+}

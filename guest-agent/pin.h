@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeping the calling thread on one CPU for a while. Knows nothing of clocks.
+ */
+#ifndef GUEST_AGENT_PIN_H
+#define GUEST_AGENT_PIN_H
+
+#include <sched.h>
+#include <stdbool.h>
+
+#include "clocks.h"
+
+struct tga_pin {
+    int cpu;   /* -1: could not be pinned and any CPU will do */
+    bool held; /* false: the thread may migrate, the caller must check */
+    cpu_set_t saved[TGA_CPU_END / CPU_SETSIZE];
+};
+
+/*
+ * Puts the thread on `cpu` (-1: the one it is on) and keeps it there. Where
+ * the affinity may not be changed (seccomp) and the thread is on a suitable
+ * CPU already, succeeds with ret_pin->held false.
+ *
+ * Returns 0; -EINVAL where the CPU is not online or not allowed; another
+ * -errno. After success tga_pin_release() is due.
+ */
+int tga_pin_take(struct tga_pin *ret_pin, int cpu);
+void tga_pin_release(const struct tga_pin *pin);
+
+#endif
