@@ -80,7 +80,9 @@ static gboolean parse_vcpu(json_object *object, gpointer data, GError **error)
                                               sizeof(ret->reason), error)) {
         return FALSE;
     }
-    if (tcs_json_has(object, "counter-before") &&
+    /* Absent where the vCPU did not answer, and then it has no mapping. */
+    if ((tcs_json_has(object, "counter-before") ||
+         tcs_json_has(object, "offset")) &&
         !parse_counters(object, &ret->read_at, error)) {
         return FALSE;
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Checks a JSON value against a QAPI schema of ours, so that every test that sees a reply can hold it
-# to the wire contract in qapi/. Reads the part of QEMU's schema language those files use: structs,
+# Checks a JSON value against a QAPI schema of ours, so that every test that sees a reply can hold
+# it to the wire contract in qapi/. Reads the part of QEMU's schema language those files use: structs,
 # enums, commands. Run as a program it tests itself:
 #   qapi_schema.py --self-test
 #   qapi_schema.py SCHEMA COMMAND [request|reply] <VALUE.json

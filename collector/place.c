@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See place.h.
+ */
+#include "place.h"
+
+#include "error.h"
+
+static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
+{
+    for (guint i = 0; i < reply->vcpus->len; i++) {
+        const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
+
+        if (vcpu->has_arch_id && vcpu->arch_id == arch_id) {
+            return vcpu;
+        }
+    }
+    return NULL;
+}
+
+/* The first vCPU where all have one and the same mapping, else NULL. */
+static const TcsVcpu *find_common(const TcsQmpReply *reply)
+{
+    const TcsVcpu *first =
+        reply->vcpus->len ? &g_array_index(reply->vcpus, TcsVcpu, 0) : NULL;
+
+    for (guint i = 0; i < reply->vcpus->len; i++) {
+        const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
+
+        if (!vcpu->has_map || vcpu->map.offset_bound != 0 ||
+            vcpu->map.multiplier != first->map.multiplier ||
+            vcpu->map.shift != first->map.shift ||
+            vcpu->map.offset != first->map.offset) {
+            return NULL;
+        }
+    }
+    return first;
+}
+
+const TcsVcpu *tcs_place_vcpu(const TcsSample *sample, gint64 guest_cpu,
+                              GError **error)
+{
+    const TcsGuestCpu *cpu = tcs_guest_reply_find_cpu(sample->guest, guest_cpu);
+    const TcsVcpu *vcpu = cpu && cpu->has_arch_id
+                              ? find_by_arch_id(sample->qmp_after, cpu->arch_id)
+                              : find_common(sample->qmp_after);
+
+    if (!vcpu) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "guest CPU %" G_GINT64_FORMAT
+                    " cannot be told among the vCPUs: the guest's hardware id "
+                    "matches none, and their mappings differ",
+                    guest_cpu);
+        return NULL;
+    }
+    if (!vcpu->has_map || !vcpu->stable) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "vCPU %" G_GINT64_FORMAT " is not stable: %s",
+                    vcpu->cpu_index, vcpu->reason);
+        return NULL;
+    }
+    return vcpu;
+}
+
+/* Whether a guest counter value can have been read inside the window. */
+static gboolean is_possible(const TcsSample *sample, const TcsVcpu *vcpu,
+                            struct tcs_guest_ticks counter,
+                            struct tcs_host_ticks near)
+{
+    struct tcs_host_span at;
+    int ret = tcs_counter_map_to_host(&vcpu->map, counter, counter, near, &at);
+
+    return ret == 0 && at.hi.ticks >= sample->window.lo.ticks &&
+           at.lo.ticks <= sample->window.hi.ticks;
+}
+
+gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
+                           struct tcs_host_reading *ret_reading,
+                           const TcsVcpu **ret_vcpu,
+                           gboolean *ret_contradiction, GError **error)
+{
+    const TcsVcpu *vcpu = tcs_place_vcpu(sample, clock->cpu, error);
+    struct tcs_host_ticks near = {
+        sample->window.lo.ticks +
+            (sample->window.hi.ticks - sample->window.lo.ticks) / 2,
+    };
+    struct tcs_host_reading reading;
+
+    *ret_contradiction = FALSE;
+    if (!vcpu) {
+        return FALSE;
+    }
+    if (!is_possible(sample, vcpu, clock->reading.before, near) ||
+        !is_possible(sample, vcpu, clock->reading.after, near) ||
+        tcs_guest_reading_on_host(&vcpu->map, &clock->reading, near, &reading) <
+            0) {
+        *ret_contradiction = TRUE;
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "the guest says its counter was %" G_GUINT64_FORMAT
+            " to %" G_GUINT64_FORMAT " on CPU %" G_GINT64_FORMAT
+            ", which the hypervisor excludes for the time in which it "
+            "was asked (host counter %" G_GUINT64_FORMAT
+            " to %" G_GUINT64_FORMAT "); do not trust this guest's clocks",
+            clock->reading.before.ticks, clock->reading.after.ticks, clock->cpu,
+            sample->window.lo.ticks, sample->window.hi.ticks);
+        return FALSE;
+    }
+    *ret_reading = reading;
+    *ret_vcpu = vcpu;
+    return TRUE;
+}

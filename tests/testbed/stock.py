@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Gets the stock parts the testbed is made of, none of which is installed on this machine:
+# Debian's kernel package, and QEMU with qemu-ga out of other Debian releases.
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import cache
+
+KERNEL_METAPACKAGE = "linux-image-cloud-amd64"
+MULTIARCH = "usr/lib/x86_64-linux-gnu"
+# What remains of an unpacked release. The rest is documentation and other targets' firmware.
+RELEASE_KEEPS = ("usr/bin/qemu-system-x86_64", "usr/sbin/qemu-ga", MULTIARCH, "usr/lib64",
+                 "usr/share/seabios", "usr/share/qemu/kvmvapic.bin", "usr/share/qemu/pvh.bin",
+                 "usr/share/qemu/linuxboot_dma.bin", "usr/share/qemu/efi-virtio.rom")
+
+
+class Unavailable(Exception):
+    """A part cannot be had here; the message says why and what to do."""
+
+
+def _run(args, what, **kwargs):
+    # depmod lives in sbin, which an ordinary user's PATH may lack.
+    env = dict(os.environ, LC_ALL="C", PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    try:
+        done = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=600, **kwargs)
+    except (FileNotFoundError, subprocess.TimeoutExpired) as e:
+        raise Unavailable(f"{what}: {e}") from e
+    if done.returncode != 0:
+        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise Unavailable(f"{what}: {args[0]} failed with status {done.returncode}: {tail}")
+    return done.stdout
+
+
+class Kernel:
+    """A kernel unpacked in the cache."""
+
+    def __init__(self, tree):
+        self.tree = tree
+        self.image = next((tree / "boot").glob("vmlinuz-*"))
+        self.version = self.image.name.removeprefix("vmlinuz-")
+        self.modules = tree / "lib/modules" / self.version
+        self._needs = {}
+        for line in (self.modules / "modules.dep").read_text().splitlines():
+            file, _, needs = line.partition(":")
+            self._needs[file] = needs.split()
+
+    def module_files(self, names):
+        """The files of the modules, each after those it depends on."""
+        wanted = {n.replace("-", "_") for n in names}
+        order = []
+        for file, needs in self._needs.items():
+            if Path(file).name.split(".")[0].replace("-", "_") in wanted:
+                wanted.discard(Path(file).name.split(".")[0].replace("-", "_"))
+                # modules.dep lists the nearest dependency first: load from the far end.
+                for f in list(reversed(needs)) + [file]:
+                    if f not in order:
+                        order.append(f)
+        if wanted:
+            raise Unavailable(f"kernel {self.version} has no module {', '.join(sorted(wanted))}")
+        return [self.modules / f for f in order]
+
+
+def kernel():
+    """Debian's current cloud kernel: downloaded and unpacked, not installed."""
+    def package_field(package, field):
+        for line in _run(["apt-cache", "show", "--no-all-versions", package],
+                         f"looking up {package}").splitlines():
+            if line.startswith(field + ": "):
+                return line.partition(": ")[2]
+        raise Unavailable(f"{package} has no {field}")
+
+    def unpack(part):
+        download = part.with_name(part.name + "-deb")
+        shutil.rmtree(download, ignore_errors=True)
+        download.mkdir()
+        # As root apt would first try to write as its own user, who may not enter here.
+        _run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package],
+             f"downloading {package}", cwd=download)
+        _run(["dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(part)],
+             f"unpacking {package}")
+        shutil.rmtree(download)
+        version = next((part / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
+        _run(["depmod", "-b", str(part), version], f"indexing the modules of {package}")
+
+    try:
+        depends = package_field(KERNEL_METAPACKAGE, "Depends")
+        package = depends.split(",")[0].split()[0]
+        key = f"{package}_{package_field(package, 'Version')}".replace(":", "%")
+        return Kernel(cache.entry("kernel", key, unpack))
+    except Unavailable as e:
+        # An older one from the cache serves as well where the network or apt's lists do not.
+        older = cache.newest("kernel")
+        if older:
+            return Kernel(older)
+        raise Unavailable(f"{e}\nRun 'apt-get update' as root, then try again.") from e
+
+
+class Qemu:
+    """How to run one stock QEMU (and qemu-ga): this machine's, or an unpacked release's.
+
+    A release's programs run through its own dynamic linker, so nothing needs chroot or root.
+    """
+
+    def __init__(self, root, libraries=None):
+        self.root = Path(root)
+        self.own_libraries = libraries
+
+    def loader(self, root=None):
+        """The words to put before a program's path, with the tree at root."""
+        if not self.own_libraries:
+            return []
+        root = Path(root or self.root)
+        paths = ":".join(str(root / d) for d in self.own_libraries)
+        return [str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", paths]
+
+    def command(self, root=None):
+        root = Path(root or self.root)
+        words = self.loader(root) + [str(root / "usr/bin/qemu-system-x86_64")]
+        for share in ("usr/share/seabios", "usr/share/qemu"):
+            words += ["-L", str(root / share)]
+        return words
+
+    def environment(self, root=None):
+        """QEMU looks for its modules at a built-in path: another version's, for a release."""
+        root = Path(root or self.root)
+        return {"QEMU_MODULE_DIR": str(root / MULTIARCH / "qemu")} if self.own_libraries else {}
+
+    def version(self):
+        out = _run(self.command() + ["--version"], "asking QEMU's version",
+                   )
+        return out.split("version ")[1].split()[0]
+
+
+def _library_dirs(tree):
+    """Where libraries are: the main directory, and those beside it that RUNPATH would name."""
+    top = tree / MULTIARCH
+    dirs = [MULTIARCH]
+    for sub in sorted(p for p in top.iterdir() if p.is_dir() and p.name != "qemu"):
+        if any(sub.glob("lib*.so*")):
+            dirs.append(f"{MULTIARCH}/{sub.name}")
+    return dirs
+
+
+def qemu(release=None):
+    """This machine's QEMU, or that of a Debian release such as "trixie" or "sid"."""
+    if release is None:
+        if not Path("/usr/bin/qemu-system-x86_64").exists():
+            raise Unavailable("qemu-system-x86_64 is not installed: run scripts/install-packages")
+        return Qemu("/")
+
+    def unpack(part):
+        whole = part.with_name(part.name + "-whole")
+        shutil.rmtree(whole, ignore_errors=True)
+        # Unpacking needs neither chroot nor root, hence this mode. sid's index on a mirror that
+        # is kept at one date is always past its Valid-Until.
+        _run(["mmdebstrap", "--mode=chrootless", "--variant=extract", "--quiet",
+              "--include=qemu-system-x86,qemu-guest-agent",
+              '--aptopt=Acquire::Check-Valid-Until "false"', release, str(whole)],
+             f"unpacking QEMU of Debian {release}")
+        for keep in RELEASE_KEEPS:
+            if (whole / keep).exists():
+                (part / keep).parent.mkdir(parents=True, exist_ok=True)
+                (whole / keep).rename(part / keep)
+        shutil.rmtree(whole)
+
+    # When this file changes what it does, the tree is made anew; otherwise it stays as it is.
+    key = f"{release}-{cache.digest(RELEASE_KEEPS)}"
+    tree = cache.entry("release", key, unpack)
+    return Qemu(tree, _library_dirs(tree))
