@@ -16,8 +16,8 @@
 #define PAUSE_NS 20000
 /* Each clock is read this often per sweep; the tightest is kept. */
 #define SAMPLES 3
-/* About a second's worth of readings; memory stays bounded in any wait. */
-#define RING_SIZE 65536
+/* Some five seconds' worth of readings; memory stays bounded in any wait. */
+#define RING_SIZE 262144
 
 struct ring_entry {
     const struct tcs_posix_clock *clock;

@@ -186,8 +186,11 @@ static const TcsGuestClock *find_guest_clock(const TcsSample *sample,
         const TcsGuestClock *clock =
             &g_array_index(sample->guest->clocks, TcsGuestClock, i);
 
-        if (g_str_equal(clock->clock, name) && (!found || clock->cpu == cpu)) {
-            found = clock;
+        if (g_str_equal(clock->clock, name)) {
+            if (clock->cpu == cpu) {
+                return clock;
+            }
+            found = found ? found : clock;
         }
     }
     return found;

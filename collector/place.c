@@ -18,7 +18,10 @@ static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
     return NULL;
 }
 
-/* The first vCPU where all have one and the same mapping, else NULL. */
+/*
+ * The first vCPU where it does not matter which one is meant, because all have
+ * one and the same mapping; else NULL.
+ */
 static const TcsVcpu *find_common(const TcsQmpReply *reply)
 {
     const TcsVcpu *first =
@@ -27,7 +30,7 @@ static const TcsVcpu *find_common(const TcsQmpReply *reply)
     for (guint i = 0; i < reply->vcpus->len; i++) {
         const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
 
-        if (!vcpu->has_map || vcpu->map.offset_bound != 0 ||
+        if (!vcpu->has_map || !vcpu->stable || vcpu->map.offset_bound != 0 ||
             vcpu->map.multiplier != first->map.multiplier ||
             vcpu->map.shift != first->map.shift ||
             vcpu->map.offset != first->map.offset) {
@@ -41,15 +44,26 @@ const TcsVcpu *tcs_place_vcpu(const TcsSample *sample, gint64 guest_cpu,
                               GError **error)
 {
     const TcsGuestCpu *cpu = tcs_guest_reply_find_cpu(sample->guest, guest_cpu);
-    const TcsVcpu *vcpu = cpu && cpu->has_arch_id
+    gboolean is_named = cpu && cpu->has_arch_id;
+    const TcsVcpu *vcpu = is_named
                               ? find_by_arch_id(sample->qmp_after, cpu->arch_id)
                               : find_common(sample->qmp_after);
 
+    if (!vcpu && is_named) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "guest CPU %" G_GINT64_FORMAT
+                    " has hardware id %" G_GINT64_FORMAT
+                    ", which no vCPU has; check that --agent and --qmp are of "
+                    "the same VM",
+                    guest_cpu, cpu->arch_id);
+        return NULL;
+    }
     if (!vcpu) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "guest CPU %" G_GINT64_FORMAT
-                    " cannot be told among the vCPUs: the guest's hardware id "
-                    "matches none, and their mappings differ",
+                    " cannot be told among the vCPUs: the guest gives no "
+                    "hardware id for it, and their mappings are not all known, "
+                    "stable and the same",
                     guest_cpu);
         return NULL;
     }

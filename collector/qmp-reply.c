@@ -162,6 +162,16 @@ static gboolean is_same_map(const struct tcs_counter_map *a,
            distance <= a->offset_bound + b->offset_bound;
 }
 
+static gboolean is_stable(const TcsQmpReply *reply)
+{
+    for (guint i = 0; i < reply->vcpus->len; i++) {
+        if (!g_array_index(reply->vcpus, TcsVcpu, i).stable) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 gboolean tcs_qmp_reply_same_mappings(const TcsQmpReply *before,
                                      const TcsQmpReply *after, GError **error)
 {
@@ -174,7 +184,7 @@ gboolean tcs_qmp_reply_same_mappings(const TcsQmpReply *before,
         const TcsVcpu *a = &g_array_index(before->vcpus, TcsVcpu, i);
         const TcsVcpu *b = &g_array_index(after->vcpus, TcsVcpu, i);
 
-        if (a->cpu_index != b->cpu_index ||
+        if (a->cpu_index != b->cpu_index || a->stable != b->stable ||
             (a->has_map && b->has_map && a->stable && b->stable &&
              !is_same_map(&a->map, &b->map))) {
             g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
@@ -184,6 +194,13 @@ gboolean tcs_qmp_reply_same_mappings(const TcsQmpReply *before,
                         a->cpu_index);
             return FALSE;
         }
+    }
+    /* Mappings that are not stable may change all the time. */
+    if (before->generation != after->generation && is_stable(after)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "a counter mapping changed and changed back meanwhile; try "
+                    "again");
+        return FALSE;
     }
     return TRUE;
 }

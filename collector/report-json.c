@@ -55,7 +55,7 @@ static json_object *clock_new(const TcsOffset *offset)
 }
 
 /*
- * json-c escapes control characters of ASCII only; others act on a terminal too,
+ * json-c escapes ASCII's control characters only; others act on a terminal too,
  * and what QEMU said is passed on unread.
  */
 static char *escape_non_ascii(const char *json)

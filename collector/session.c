@@ -235,6 +235,7 @@ static void finish_sample(GTask *task)
             step_query_before(task);
             return;
         }
+        g_prefix_error(&error, "%s: ", tcs_rpc_name(taking->session->qmp));
         fail(task, error);
         return;
     }

@@ -22,12 +22,17 @@ void tcs_backends_prepare(void)
     }
 }
 
-const struct tcs_backend *tcs_backend_find(void)
+void tcs_backend_read_vm(enum tcs_source source, struct tcs_vm_report *ret_vm)
 {
+    *ret_vm = (struct tcs_vm_report){
+        .source = source,
+        .running = runstate_is_running(),
+    };
     for (size_t i = 0; i < N_BACKENDS; i++) {
         if (backends[i]->is_active()) {
-            return backends[i];
+            ret_vm->backend = backends[i];
+            backends[i]->read_vm(ret_vm);
+            return;
         }
     }
-    return NULL;
 }

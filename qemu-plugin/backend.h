@@ -21,7 +21,8 @@ enum tcs_source {
 
 /* What is known of the VM as a whole. Zero where unknown. */
 struct tcs_vm_report {
-    const char *accel;
+    const struct tcs_backend *backend; /* NULL where no backend is active */
+    enum tcs_source source;
     bool running;
     uint32_t host_khz;
     bool has_kvmclock;
@@ -49,19 +50,16 @@ struct tcs_vcpu_report {
 };
 
 struct tcs_backend {
-    /* The accelerator's name in replies. */
-    const char *accel;
     /* When the plugin is loaded; may be NULL. */
     void (*prepare)(void);
     bool (*is_active)(void);
     /* On the main thread, with the big QEMU lock. May be called often. */
-    void (*read_vm)(enum tcs_source source, struct tcs_vm_report *vm);
+    void (*read_vm)(struct tcs_vm_report *vm);
     /*
      * On the vCPU's own thread, because a vCPU ioctl from elsewhere waits for
      * as long as the vCPU runs. Fills has_map to ratio_source, and reason.
      */
-    void (*read_vcpu)(CPUState *cpu, enum tcs_source source,
-                      const struct tcs_vm_report *vm,
+    void (*read_vcpu)(CPUState *cpu, const struct tcs_vm_report *vm,
                       struct tcs_vcpu_report *vcpu);
 };
 
@@ -71,7 +69,7 @@ extern const struct tcs_backend tcs_backend_tcg_x86;
 /* Lets every backend prepare. Once, when the plugin is loaded. */
 void tcs_backends_prepare(void);
 
-/* The backend of the running accelerator, or NULL where there is none. */
-const struct tcs_backend *tcs_backend_find(void);
+/* The VM now, seen by the backend of the running accelerator. */
+void tcs_backend_read_vm(enum tcs_source source, struct tcs_vm_report *ret_vm);
 
 #endif

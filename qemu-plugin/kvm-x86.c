@@ -108,7 +108,7 @@ static void judge_host_tsc(bool master_clock, struct tcs_vm_report *vm)
     }
 }
 
-static void kvm_read_vm(enum tcs_source source, struct tcs_vm_report *vm)
+static void kvm_read_vm(struct tcs_vm_report *vm)
 {
     struct kvm_clock_data clock = { 0 };
     bool has_clock = kvm_vm_ioctl(kvm_state, KVM_GET_CLOCK, &clock) == 0;
@@ -123,7 +123,7 @@ static void kvm_read_vm(enum tcs_source source, struct tcs_vm_report *vm)
     }
 
     /* source=kvm-msr stands for a kernel from before the attribute. */
-    if (source != TCS_SOURCE_KVM_MSR &&
+    if (vm->source != TCS_SOURCE_KVM_MSR &&
         kvm_vm_ioctl(kvm_state, KVM_CHECK_EXTENSION, KVM_CAP_VM_TSC_CONTROL) >
             0) {
         int khz = kvm_vm_ioctl(kvm_state, KVM_GET_TSC_KHZ, NULL);
@@ -228,13 +228,12 @@ static bool get_attr(CPUState *cpu, uint64_t attr_id, void *ret_value)
  * Finds the ratio, or writes vcpu->reason and returns false. A catch-up mode
  * vCPU has a ratio (unity) and a reason.
  */
-static bool find_ratio(CPUState *cpu, enum tcs_source source,
-                       const struct tcs_vm_report *vm,
+static bool find_ratio(CPUState *cpu, const struct tcs_vm_report *vm,
                        struct tcs_vcpu_report *vcpu, struct ratio *ret_ratio)
 {
     struct kvm_vcpu_tsc_scale_proposed scale;
 
-    if (source != TCS_SOURCE_KVM_MSR &&
+    if (vm->source != TCS_SOURCE_KVM_MSR &&
         get_attr(cpu, KVM_VCPU_TSC_SCALE_PROPOSED, &scale)) {
         *ret_ratio = (struct ratio){
             .multiplier = scale.tsc_ratio,
@@ -338,8 +337,7 @@ static bool guest_agrees(CPUState *cpu, const struct tcs_counter_map *map)
     return guest - first <= last - first;
 }
 
-static void kvm_read_vcpu(CPUState *cpu, enum tcs_source source,
-                          const struct tcs_vm_report *vm,
+static void kvm_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
                           struct tcs_vcpu_report *vcpu)
 {
     struct ratio ratio;
@@ -350,12 +348,12 @@ static void kvm_read_vcpu(CPUState *cpu, enum tcs_source source,
     int khz = kvm_vcpu_ioctl(cpu, KVM_GET_TSC_KHZ, NULL);
 
     vcpu->guest_khz = khz > 0 ? (uint32_t)khz : 0;
-    if (!find_ratio(cpu, source, vm, vcpu, &ratio)) {
+    if (!find_ratio(cpu, vm, vcpu, &ratio)) {
         return;
     }
     vcpu->ratio_source = ratio.source;
 
-    if (source != TCS_SOURCE_KVM_MSR &&
+    if (vm->source != TCS_SOURCE_KVM_MSR &&
         get_attr(cpu, KVM_VCPU_TSC_OFFSET, &offset)) {
         vcpu->source = "kvm-device-attr";
         vcpu->has_map = tcs_counter_map_init(&vcpu->map, ratio.multiplier,
@@ -368,7 +366,7 @@ static void kvm_read_vcpu(CPUState *cpu, enum tcs_source source,
                      "the guest's TSC contradicts KVM's offset and ratio "
                      "(a confidential guest, or an unstable host TSC)");
         }
-    } else if (source == TCS_SOURCE_KVM_DEVICE_ATTR) {
+    } else if (vm->source == TCS_SOURCE_KVM_DEVICE_ATTR) {
         snprintf(vcpu->reason, sizeof(vcpu->reason),
                  "this kernel has no KVM_VCPU_TSC_OFFSET (Linux 5.16), and "
                  "source=kvm-device-attr excludes the fallback");
@@ -385,7 +383,6 @@ static void kvm_read_vcpu(CPUState *cpu, enum tcs_source source,
 }
 
 const struct tcs_backend tcs_backend_kvm_x86 = {
-    .accel = "kvm",
     .prepare = kvm_prepare,
     .is_active = kvm_is_active,
     .read_vm = kvm_read_vm,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend.h"
-#include "generation.h"
+#include "events.h"
 #include "reply.h"
 #include "vcpus.h"
 
@@ -133,17 +133,13 @@ static int compare_int(gconstpointer a, gconstpointer b)
 /* cpu-indices wanted, ascending, without repeats; NULL with an error set. */
 static GArray *choose_vcpus(bool given, const intList *wanted, Error **errp)
 {
-    g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) indices = NULL;
     int limit = tcs_vcpus_limit();
 
     if (!given) {
-        for (int i = 0; i < limit; i++) {
-            if (tcs_vcpu_exists(i)) {
-                g_array_append_val(indices, i);
-            }
-        }
-        return g_steal_pointer(&indices);
+        return tcs_vcpus_all();
     }
+    indices = g_array_new(FALSE, FALSE, sizeof(int));
     for (; wanted; wanted = wanted->next) {
         int index = (int)wanted->value;
 
@@ -181,31 +177,23 @@ static char *accelerator_name(void)
 /* Reads everything; *ret is set or an error is. */
 static void query(const GArray *indices, QObject **ret, Error **errp)
 {
-    const struct tcs_backend *backend = tcs_backend_find();
     g_autofree char *accel = accelerator_name();
     g_autofree struct tcs_vcpu_report *reports =
         g_new0(struct tcs_vcpu_report, indices->len);
-    struct tcs_vm_report vm = {
-        .accel = backend ? backend->accel : accel,
-        .running = runstate_is_running(),
-    };
+    struct tcs_vm_report vm;
 
-    if (backend) {
-        backend->read_vm(source, &vm);
-    } else if (indices->len > 0) {
-        error_setg(errp,
-                   "The counters of vCPUs under accelerator '%s' are not "
-                   "known; kvm and tcg are supported",
-                   accel);
-        return;
-    }
+    tcs_backend_read_vm(source, &vm);
     if (indices->len > 0) {
-        tcs_vcpus_ask(backend, source, &vm, (const int *)indices->data,
-                      indices->len, reports);
+        if (!vm.backend) {
+            error_setg(errp,
+                       "The counters of vCPUs under accelerator '%s' are not "
+                       "known; kvm and tcg are supported",
+                       accel);
+            return;
+        }
+        tcs_vcpus_ask(&vm, indices, reports);
     }
-    *ret =
-        (QObject *)tcs_reply_new(&vm, reports, indices->len,
-                                 tcs_generation_update(reports, indices->len));
+    *ret = (QObject *)tcs_reply_new(accel, &vm, reports, indices->len);
 }
 
 static void handle_query(QDict *args, QObject **ret, Error **errp)
@@ -280,6 +268,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
         }
     }
     tcs_backends_prepare();
+    tcs_events_watch(source);
     qmp_register_command(&qmp_commands, COMMAND, handle_query, 0, 0);
     return 0;
 }

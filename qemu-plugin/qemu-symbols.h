@@ -114,6 +114,23 @@ QEMU_WEAK uint64_t object_property_get_uint(Object *object, const char *name,
 QEMU_WEAK CPUState *qemu_get_cpu(int index);
 QEMU_WEAK bool runstate_is_running(void);
 
+/* States are QAPI's RunState, told apart by name alone. */
+typedef struct QEnumLookup QEnumLookup;
+extern const QEnumLookup RunState_lookup QEMU_WEAK;
+QEMU_WEAK const char *qapi_enum_lookup(const QEnumLookup *lookup, int value);
+QEMU_WEAK bool runstate_check(int state);
+QEMU_WEAK void *qemu_add_vm_change_state_handler(void (*changed)(void *, bool,
+                                                                 int),
+                                                 void *opaque);
+QEMU_WEAK void qemu_register_reset(void (*reset)(void *), void *opaque);
+
+/* The last argument came after 7.2 as a pointer to a guard; NULL is none. */
+typedef struct AioContext AioContext;
+QEMU_WEAK AioContext *qemu_get_aio_context(void);
+QEMU_WEAK void aio_bh_schedule_oneshot_full(AioContext *context,
+                                            void (*work)(void *), void *opaque,
+                                            const char *name, void *guard);
+
 /* An 8-byte union, passed by value like a pointer. */
 typedef union {
     void *host_ptr;

@@ -5,8 +5,11 @@
  */
 #include "reply.h"
 
+#include <glib.h>
+
 #include "clockread/counter.h"
 #include "clockread/posix-clock.h"
+#include "epochs.h"
 
 static void put_uint(QDict *dict, const char *key, uint64_t value)
 {
@@ -90,17 +93,38 @@ static QDict *kvmclock_new(const struct tcs_vm_report *vm)
     return dict;
 }
 
-QDict *tcs_reply_new(const struct tcs_vm_report *vm,
-                     const struct tcs_vcpu_report *vcpus, size_t n,
-                     int64_t generation)
+static QList *epochs_new(void)
+{
+    g_autofree struct tcs_epoch *epochs = NULL;
+    size_t n = tcs_epochs_copy(&epochs);
+    QList *list = qlist_new();
+
+    for (size_t i = 0; i < n; i++) {
+        const struct tcs_epoch *epoch = &epochs[i];
+        QDict *dict = qdict_new();
+
+        qdict_put_int(dict, "generation", epoch->generation);
+        qdict_put_int(dict, "cpu-index", epoch->cpu_index);
+        put_uint(dict, "host-counter", epoch->host_counter);
+        qdict_put_int(dict, "offset", epoch->map.offset);
+        qdict_put_obj(dict, "ratio", (QObject *)ratio_new(&epoch->map));
+        put_uint(dict, "bound-ticks", epoch->map.offset_bound);
+        qdict_put_str(dict, "cause", epoch->cause);
+        qlist_append_obj(list, (QObject *)dict);
+    }
+    return list;
+}
+
+QDict *tcs_reply_new(const char *accel, const struct tcs_vm_report *vm,
+                     const struct tcs_vcpu_report *vcpus, size_t n)
 {
     QDict *reply = qdict_new();
     QList *list = qlist_new();
 
-    qdict_put_str(reply, "accel", vm->accel);
+    qdict_put_str(reply, "accel", accel);
     qdict_put_bool(reply, "running", vm->running);
     qdict_put_str(reply, "counter", TCS_COUNTER_NAME);
-    qdict_put_int(reply, "generation", generation);
+    qdict_put_int(reply, "generation", tcs_epochs_generation());
     if (vm->host_khz) {
         qdict_put_int(reply, "host-counter-khz", vm->host_khz);
     }
@@ -111,7 +135,7 @@ QDict *tcs_reply_new(const struct tcs_vm_report *vm,
     if (vm->has_kvmclock) {
         qdict_put_obj(reply, "kvmclock", (QObject *)kvmclock_new(vm));
     }
-    qdict_put_obj(reply, "epochs", (QObject *)qlist_new());
+    qdict_put_obj(reply, "epochs", (QObject *)epochs_new());
     qdict_put_obj(reply, "host-clocks", (QObject *)host_clocks_new());
     return reply;
 }

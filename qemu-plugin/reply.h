@@ -10,9 +10,8 @@
 
 #include "backend.h"
 
-/* The caller owns the result. */
-QDict *tcs_reply_new(const struct tcs_vm_report *vm,
-                     const struct tcs_vcpu_report *vcpus, size_t n,
-                     int64_t generation);
+/* accel: the accelerator's name. The caller owns the result. */
+QDict *tcs_reply_new(const char *accel, const struct tcs_vm_report *vm,
+                     const struct tcs_vcpu_report *vcpus, size_t n);
 
 #endif

@@ -18,7 +18,7 @@ static bool tcg_is_active(void)
     return &tcg_allowed && tcg_allowed && cpus_get_elapsed_ticks;
 }
 
-static void tcg_read_vm(enum tcs_source source, struct tcs_vm_report *vm)
+static void tcg_read_vm(struct tcs_vm_report *vm)
 {
     if (&use_icount && use_icount) {
         snprintf(vm->unstable, sizeof(vm->unstable),
@@ -31,8 +31,7 @@ static void tcg_read_vm(enum tcs_source source, struct tcs_vm_report *vm)
     }
 }
 
-static void tcg_read_vcpu(CPUState *cpu, enum tcs_source source,
-                          const struct tcs_vm_report *vm,
+static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
                           struct tcs_vcpu_report *vcpu)
 {
     /* offset = guest - host for some host in [before, after]. */
@@ -77,7 +76,6 @@ static void tcg_read_vcpu(CPUState *cpu, enum tcs_source source,
 }
 
 const struct tcs_backend tcs_backend_tcg_x86 = {
-    .accel = "tcg",
     .is_active = tcg_is_active,
     .read_vm = tcg_read_vm,
     .read_vcpu = tcg_read_vcpu,

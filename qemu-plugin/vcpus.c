@@ -6,8 +6,11 @@
  */
 #include "vcpus.h"
 
+#include "epochs.h"
+
 #include <glib.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How long an unanswered question keeps a vCPU from being asked again. */
@@ -15,9 +18,8 @@
 
 struct round {
     gatomicrefcount references;
-    const struct tcs_backend *backend;
-    enum tcs_source source;
     struct tcs_vm_report vm;
+    const char *cause;
     GMutex lock; /* guards what follows */
     GCond answered;
     size_t pending;
@@ -52,6 +54,19 @@ bool tcs_vcpu_exists(int cpu_index)
     return qemu_get_cpu(cpu_index) != NULL;
 }
 
+GArray *tcs_vcpus_all(void)
+{
+    GArray *indices = g_array_new(FALSE, FALSE, sizeof(int));
+    int limit = tcs_vcpus_limit();
+
+    for (int i = 0; i < limit; i++) {
+        if (tcs_vcpu_exists(i)) {
+            g_array_append_val(indices, i);
+        }
+    }
+    return indices;
+}
+
 static void round_unref(struct round *round)
 {
     if (g_atomic_ref_count_dec(&round->references)) {
@@ -71,7 +86,9 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     struct tcs_vcpu_report report = { .cpu_index = slot->cpu_index };
 
     report.thread_id = gettid();
-    round->backend->read_vcpu(cpu, round->source, &round->vm, &report);
+    round->vm.backend->read_vcpu(cpu, &round->vm, &report);
+    tcs_epochs_note(&report, !report.reason[0] && !round->vm.unstable[0],
+                    round->cause);
     g_mutex_lock(&outstanding_lock);
     g_hash_table_remove(outstanding, GINT_TO_POINTER(report.cpu_index));
     g_mutex_unlock(&outstanding_lock);
@@ -88,26 +105,29 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     g_free(question);
 }
 
-/* Notes a question to be put; false where an earlier one is unanswered. */
+/*
+ * Notes a question to be put; false where an earlier one has been unanswered
+ * for so long that another would only pile up.
+ */
 static bool note_question(int cpu_index)
 {
     gpointer key = GINT_TO_POINTER(cpu_index);
     int64_t now_us = g_get_monotonic_time();
-    bool ok;
+    int64_t *asked_us, age_us;
 
     g_mutex_lock(&outstanding_lock);
     if (!outstanding) {
         outstanding = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     }
-    int64_t *asked_us = g_hash_table_lookup(outstanding, key);
-
-    ok = !asked_us || now_us - *asked_us >= OUTSTANDING_LIMIT_US;
-    if (ok) {
+    asked_us = g_hash_table_lookup(outstanding, key);
+    age_us = asked_us ? now_us - *asked_us : OUTSTANDING_LIMIT_US;
+    if (age_us >= OUTSTANDING_LIMIT_US) {
         g_hash_table_replace(outstanding, key,
                              g_memdup2(&now_us, sizeof(now_us)));
     }
     g_mutex_unlock(&outstanding_lock);
-    return ok;
+    return age_us < TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND ||
+           age_us >= OUTSTANDING_LIMIT_US;
 }
 
 static void ask(struct round *round, size_t slot)
@@ -155,36 +175,46 @@ static void big_lock_take(void)
     }
 }
 
-void tcs_vcpus_ask(const struct tcs_backend *backend, enum tcs_source source,
-                   const struct tcs_vm_report *vm, const int *indices, size_t n,
-                   struct tcs_vcpu_report *reports)
+/* Puts the question to the vCPUs; the round is shared with them from now on. */
+static struct round *round_start(const struct tcs_vm_report *vm,
+                                 const GArray *indices, const char *cause)
 {
     struct round *round =
-        g_malloc0(sizeof(*round) + n * sizeof(round->reports[0]));
-    int64_t deadline_us;
+        g_malloc0(sizeof(*round) + indices->len * sizeof(round->reports[0]));
 
     g_atomic_ref_count_init(&round->references);
     g_mutex_init(&round->lock);
     g_cond_init(&round->answered);
-    round->backend = backend;
-    round->source = source;
     round->vm = *vm;
-    for (size_t i = 0; i < n; i++) {
-        round->reports[i].cpu_index = indices[i];
+    round->cause = cause;
+    for (guint i = 0; i < indices->len; i++) {
+        round->reports[i].cpu_index = g_array_index(indices, int, i);
         ask(round, i);
     }
+    return round;
+}
 
-    deadline_us =
+void tcs_vcpus_ask(const struct tcs_vm_report *vm, const GArray *indices,
+                   struct tcs_vcpu_report *reports)
+{
+    struct round *round = round_start(vm, indices, "unknown");
+    int64_t deadline_us =
         g_get_monotonic_time() + TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
+
     big_lock_release();
     g_mutex_lock(&round->lock);
     while (round->pending > 0 &&
            g_cond_wait_until(&round->answered, &round->lock, deadline_us)) {
     }
-    for (size_t i = 0; i < n; i++) {
-        reports[i] = round->reports[i];
-    }
+    memcpy(reports, round->reports, indices->len * sizeof(reports[0]));
     g_mutex_unlock(&round->lock);
     big_lock_take();
     round_unref(round);
+}
+
+void tcs_vcpus_observe(const struct tcs_vm_report *vm, const char *cause)
+{
+    g_autoptr(GArray) indices = tcs_vcpus_all();
+
+    round_unref(round_start(vm, indices, cause));
 }

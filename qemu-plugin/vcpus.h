@@ -5,6 +5,7 @@
 #ifndef QEMU_PLUGIN_VCPUS_H
 #define QEMU_PLUGIN_VCPUS_H
 
+#include <glib.h>
 #include <stddef.h>
 
 #include "backend.h"
@@ -18,14 +19,23 @@ int tcs_vcpus_limit(void);
 /* Whether there is a vCPU of that index now. */
 bool tcs_vcpu_exists(int cpu_index);
 
+/* The indices of all vCPUs, ascending: of int, to be freed by the caller. */
+GArray *tcs_vcpus_all(void);
+
 /*
- * Fills reports[i] for indices[i]; every index exists. Called on the main
- * thread with the big QEMU lock, which is given up while waiting, as
- * run_on_cpu() does. A vCPU that does not answer in time is reported with a
- * reason; it is not asked again while its answer is outstanding.
+ * Fills reports[i] for indices[i] (of int); every index exists, and the VM has
+ * a backend. Called on the main thread with the big QEMU lock, which is given
+ * up while waiting, as run_on_cpu() does. A vCPU that does not answer in time
+ * is reported with a reason; it is not asked again while its answer is
+ * outstanding. What the answers show goes into the history (epochs.h).
  */
-void tcs_vcpus_ask(const struct tcs_backend *backend, enum tcs_source source,
-                   const struct tcs_vm_report *vm, const int *indices, size_t n,
+void tcs_vcpus_ask(const struct tcs_vm_report *vm, const GArray *indices,
                    struct tcs_vcpu_report *reports);
+
+/*
+ * Asks every vCPU for the history alone, and does not wait. `cause` is a string
+ * literal: why a mapping may have changed.
+ */
+void tcs_vcpus_observe(const struct tcs_vm_report *vm, const char *cause);
 
 #endif

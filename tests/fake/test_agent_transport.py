@@ -110,7 +110,8 @@ def test_unasked():
         result = ask(script, "guest-ping", "guest-info", pause_ms=200)
         assert_fails(result, PROTOCOL, "guest-info", "before the request")
         assert result.replies == [{}]
-    script = [Expect("guest-ping"), Raw(b'{"return": {}}\r\n\n  \n'), Expect("guest-ping"), Reply(1)]
+    script = [Expect("guest-ping"), Raw(b'{"return": {}}\r\n\n  \n'),
+              Expect("guest-ping"), Reply(1)]
     assert_replies(ask(script, "guest-ping", "guest-ping", pause_ms=200), {}, 1)
 
 
@@ -157,7 +158,8 @@ def test_exec_polls_gently():
 def test_no_exec():
     """no way: what to do is said"""
     for reason in "Command guest-exec has been disabled", "not found":
-        script = [Expect(CLOCKS), NO_COMMAND, Expect("guest-exec"), Error(reason, "CommandNotFound"),
+        script = [Expect(CLOCKS), NO_COMMAND,
+                  Expect("guest-exec"), Error(reason, "CommandNotFound"),
                   Expect("guest-ping"), Reply({})]
         result = ask(script, CLOCKS, "guest-ping")
         assert_fails(result, NOT_FOUND, reason, "has no guest-get-trace-clocks", "extension",

@@ -115,7 +115,7 @@ def test_other_monitors():
     with directory() as where, qemu(("-monitor", where + "/m"), ("-qmp-pretty", where + "/p")):
         assert_fails(probe("qmp", where + "/m", "query-status"), PROTOCOL, "human monitor")
         assert_fails(probe("qmp", where + "/p", "query-status"), PROTOCOL, "pretty")
-        result = probe("agent", "qga:" + where + "/m", "guest-ping", timeout_ms=500)
+        result = probe("agent", "qga:" + where + "/m", "guest-ping", timeout_ms=1500)
         assert_fails(result, TIMEOUT, "what came instead")
 
 

@@ -214,7 +214,8 @@ def test_no_vcpus():
 
 def test_names():
     """the VM is called by its name where it has a printable one, else by its monitor's address"""
-    for name, shown_name in (("a b ä", "a b ä"), ("\x1b]0;x", None), (None, None), ("x" * 65, None)):
+    for name, shown_name in (("a b ä", "a b ä"), ("\x1b]0;x", None), (None, None),
+                             ("x" * 65, None)):
         script = Script(World())
         asked = [Expect("query-name", {}), Reply({} if name is None else {"name": name})]
         with monitor(*asked, script.query(), script.query()) as qmp:

@@ -116,13 +116,11 @@ def check_clock(world, row, vcpu):
     assert abs(truth - row["offset"]) <= row["bound"], \
         f"off by {float(truth - row['offset'])} ns: {row}"
 
-    first = world.guest_calls[0].get((row["guest"], row["guest-cpu"]))
-    assert first or row["rate"] is None, row
     if row["rate"] is not None:
-        # It is a mean: of any two moments at which the clocks may have been read.
-        then = first[1]
+        # The mean between the two moments, on whichever CPUs they were.
+        then = next(moments[1] for (name, _), moments in world.guest_calls[0].items()
+                    if name == row["guest"])
         rate = (guest.at(moment) - guest.at(then)) / (host.at(moment) - host.at(then))
-        # A coarse clock's value may have come up earlier than it was read.
         assert abs(rate - Fraction(row["rate"])) <= Fraction(row["rate-bound"]), \
             f"rate is {float(rate)}: {row}"
     return row["bound"], enough(world, vcpu, host, guest, before, after)
@@ -136,10 +134,11 @@ def enough(world, vcpu, host, guest, before, after):
     def when(query, clock):
         reading = next(r for r in query["host-clocks"] if r["clock"] == clock)
         return reading["counter-before"], reading["counter-after"]
-    first, last = when(world.queries[0], "mono_raw"), when(world.queries[-1], "mono_raw")
-    # world.queries[0] is asked before the agent is connected and is not in a sample.
-    first = when(world.queries[1], "mono_raw")
-    nominal_error = (sum(b - a for a, b in (first, last)) + 4 * world.host["mono_raw"].resolution / host.rate) / (last[0] - first[1])
+    # The first query of all comes before the agent is connected and is not in a sample.
+    first, last = (when(world.queries[i], "mono_raw") for i in (1, -1))
+    unknown = sum(b - a for a, b in (first, last)) + \
+        4 * world.host["mono_raw"].resolution / host.rate
+    nominal_error = unknown / (last[0] - first[1])
     error = nominal_error + (100 if name == "mono_raw" else 1100) / 1e6
     width = min(b - a + error * abs(moment - a) * 2
                 for query, moment in ((world.queries[-1], before), (world.queries[-2], after))
@@ -187,7 +186,7 @@ def test_truth_inside():
         results = list(pool.map(run_case, range(first, first + count)))
     rates, rows = (sum(numbers) for numbers in zip(*results))
     print(f"# {rows} rows, {rates} rates")
-    assert count == 1 or rates > rows / 3
+    assert count == 1 or rates > rows * 0.9
 
 
 class Tsc:

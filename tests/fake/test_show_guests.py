@@ -70,7 +70,8 @@ def edge(vcpu, side, ticks, accepted):
 def test_window_edges():
     """a counter reading at the end of the window is accepted, one tick beyond is not"""
     jobs = []
-    for multiplier, bits in ((1 << 32, 32), (1 << 48, 48), (3 << 47, 48), (3 << 30, 32), (5 << 40, 48)):
+    for multiplier, bits in ((1 << 32, 32), (1 << 48, 48), (3 << 47, 48), (3 << 30, 32),
+                             (5 << 40, 48)):
         for offset in (-10**12, 0, 1 << 62, -(1 << 63), 2**32 - 10**12):
             vcpu = Vcpu(0, multiplier, bits, offset)
             for side in "early", "late":
@@ -98,7 +99,8 @@ def test_far_off():
                                    members or ("counter-before", "counter-after"))
     in_parallel(lie_is_refused, [
         lie(1 << 62), lie(-(1 << 62)), lie(1 << 63), lie((1 << 63) - 1), lie(10**9), lie(-10**9),
-        lie(10**9, "counter-after"), lie((1 << 62), "counter-after"), lie(-10**9, "counter-before")])
+        lie(10**9, "counter-after"), lie(1 << 62, "counter-after"),
+        lie(-10**9, "counter-before")])
 
 
 def test_skipped_values():
@@ -155,9 +157,11 @@ def test_cpus():
         ids = [cpu["arch-id"] for cpu in reply["cpus"]]
         for cpu, arch_id in zip(reply["cpus"], ids[1:] + ids[:1]):
             cpu["arch-id"] = arch_id
-    for lie, refused in ((wrong_cpu, 1), (foreign, 5), (none, 5), (negative, 1)):
+    unknown = "cannot be told among the vCPUs"
+    for lie, refused, word in ((wrong_cpu, 1, unknown), (foreign, 5, "which no vCPU has"),
+                               (none, 5, unknown), (negative, 1, unknown)):
         shown = show_world(different_vcpus(), read=last_read(lie))
-        assert_fails(shown, REFUSED, "cannot be told among the vCPUs", "mappings differ")
+        assert_fails(shown, REFUSED, word, "hardware id")
         assert len(shown.refused()) == refused, shown.out
     shown = show_world(different_vcpus(), read=last_read(swapped))
     assert_fails(shown, REFUSED, "excludes")
@@ -319,26 +323,27 @@ def test_unknown_clocks():
 
 
 def test_many_readings():
-    """10,000 readings are shown in bounded time; a million are refused"""
-    def many(reply):
+    """6,000 readings are shown in bounded time; 10,000 are refused"""
+    def many(reply, count=6000):
         reading = reading_of(reply, "mono")
-        reply["cpus"] = [{"cpu": i, "arch-id": 0} for i in range(4096)]
-        reply["readings"] += [{**reading, "cpu": i} for i in range(1, 4096)]
-        reply["readings"] += [{**reading, "clock": f"mono{i}"} for i in range(4096, 10000)]
-    shown = show_world(World(), read=many)
+        reply["cpus"] = [{"cpu": i, "arch-id": 0} for i in range(3000)]
+        reply["readings"] += [{**reading, "cpu": i} for i in range(1, 3000)]
+        reply["readings"] += [{**reading, "clock": f"mono{i}"} for i in range(3000, count)]
+    # Python takes its time to make such a reply, all the more to check it.
+    shown = show_world(World(), "--timeout", "60", read=many, checked=False)
     assert_fails(shown, REFUSED, "the host has no clock of this name")
-    assert len(shown.document["clocks"]) == 1 + len(CLOCKS) + 4095
-    print(f"# {shown.seconds:.1f} s for 10,000 readings")
-    assert instrumented() or shown.seconds < 5, shown.seconds
+    assert len(shown.document["clocks"]) == 1 + len(CLOCKS) + 2999
+    print(f"# {shown.seconds:.1f} s for 6,000 readings")
+    assert instrumented() or shown.seconds < 10, shown.seconds
 
     def more(reply):
         reply["cpus"] = [{"cpu": i} for i in range(5000)]
     assert_fails(show_world(World(), read=more, ends=True), REFUSED, READ, "more than 4096")
 
-    def too_many(reply):
-        reply["readings"] *= 40000
-    assert_fails(show_world(World(), read=too_many, ends=True), REFUSED,
-                 "guest agent qga:", READ)
+    for count in 10000, 100000:
+        shown = show_world(World(), read=lambda reply, count=count: many(reply, count),
+                           ends=True, checked=False)
+        assert_fails(shown, REFUSED, "guest agent qga:", READ)
 
 
 def members(value, path=()):
@@ -357,7 +362,7 @@ def at(value, path):
 
 
 OPTIONAL = {"arch-id", "thread-id", "host-counter-khz", "guest-counter-khz", "kvmclock", "epochs"}
-REPLACEMENTS = (None, True, -1, 0, 1.5, "x", [], {}, TWO_64 - 1, -(1 << 63), [[]], [1])
+REPLACEMENTS = (None, -1, 1.5, "x", [{}], {}, TWO_64 - 1)
 
 
 def one_broken(job):

@@ -56,7 +56,8 @@ class Clock:
 class Vcpu:
     def __init__(self, index, multiplier=1 << 32, shift=32, offset=0, bound=0):
         self.index, self.arch_id, self.linux_cpu = index, 2 * index, index
-        self.multiplier, self.shift, self.offset, self.bound = multiplier, shift, signed(offset), bound
+        self.multiplier, self.shift = multiplier, shift
+        self.offset, self.bound = signed(offset), bound
         self.unstable = None
 
     def counter(self, host):
@@ -107,8 +108,8 @@ class World:
         vcpus = []
         for vcpu in self.vcpus:
             before, _, after = self.bracket()
-            reply = {"cpu-index": vcpu.index, "arch-id": vcpu.arch_id, "thread-id": 4000 + vcpu.index,
-                     **vcpu.mapping(self.rng), "counter-before": before, "counter-after": after,
+            reply = {"cpu-index": vcpu.index, "arch-id": vcpu.arch_id,
+                     "thread-id": 4000 + vcpu.index, **vcpu.mapping(self.rng), "counter-before": before, "counter-after": after,
                      "stable": vcpu.unstable is None}
             if vcpu.unstable is not None:
                 reply["reason"] = vcpu.unstable

@@ -15,7 +15,7 @@ SCHEMA = Schema.load(ROOT / "qapi/trace-clock-sync.json", ROOT / "qapi/guest-tra
 PORT = 18230
 CLOCKS = ("mono", "mono_raw", "boot", "tai", "realtime")
 
-OUR_PORT = "trace-clock-agent.0"
+OUR_PORT = "org.trace-clock-sync.0"
 QGA_PORT = "org.qemu.guest_agent.0"
 
 
@@ -63,10 +63,10 @@ def _wait_with_log(machine, condition, log):
         raise Failure(f"{e}\n{log} says:\n{machine.get(log)}") from e
 
 
-def start_agent(machine, listen):
+def start_agent(machine, listen, program="trace-clock-agent"):
     """trace-clock-agent in a guest (or in L1); returns its pid once it listens."""
     log = "/run/agent-" + "".join(c if c.isalnum() else "-" for c in listen)
-    pid = machine.check(f"trace-clock-agent --listen {shlex.quote(listen)} "
+    pid = machine.check(f"{program} --listen {shlex.quote(listen)} "
                         f"</dev/null >{log} 2>&1 & echo $!").strip()
     _wait_with_log(machine, f"grep 'listening on' {log}", log)
     return int(pid)

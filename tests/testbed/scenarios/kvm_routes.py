@@ -4,7 +4,8 @@ from measure import (CLOCKS, OUR_PORT, PORT, QGA_PORT, clock, exact, show, show_
                      start_qga, stop)
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
-         "guest-agent/qga-extension.so", "collector/trace-clock-sync")
+         "guest-agent/qga-extension.so", "collector/trace-clock-sync",
+         "tests/fake/fake-lying-agent")
 
 
 def route(t, agent):
@@ -83,9 +84,18 @@ def check_other_machine(t):
                    for row in document["clocks"]), document["clocks"]
 
 
-def check_small_lie(t):
-    """a guest whose counters are 1 ms off is refused"""
-    t.skip("needs a scripted agent that runs in L1 (tests/fake has none that does yet)")
+def check_lie(t):
+    """a guest that lies about its counter is refused; one that lies by 0 is not"""
+    for port, ticks in ((5000, 0), (5001, 2_000_000_000), (5002, -2_000_000_000), (5003, 2**63)):
+        start_agent(t.guest, f"vsock:{port}",
+                    program=f"env FAKE_LIE_TICKS={ticks} fake-lying-agent")
+        status, document, err = show(t.host, f"--qmp {t.guest.qmp_path} --agent vsock:3:{port}")
+        t.note(f"off by {ticks} ticks: status {status}: {err}")
+        if ticks == 0:
+            assert status == 0, (status, err)
+            continue
+        assert status == 4 and "the hypervisor excludes" in err, (status, err)
+        assert all(row["guest"] == "x86-tsc" for row in document["clocks"]), document["clocks"]
 
 
 def check_paused(t):

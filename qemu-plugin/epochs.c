@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See epochs.h.
+ */
+#include "epochs.h"
+
+#include <glib.h>
+
+static GMutex lock;           /* guards everything below */
+static GHashTable *last_maps; /* cpu-index to struct tcs_counter_map */
+static int64_t generation;
+static struct tcs_epoch ring[TCS_EPOCHS_MAX];
+static size_t begun; /* epochs ever; the ring holds the last of them */
+
+static bool is_same(const struct tcs_counter_map *a,
+                    const struct tcs_counter_map *b)
+{
+    uint64_t apart = (uint64_t)a->offset - (uint64_t)b->offset;
+    uint64_t distance = apart > INT64_MAX ? -apart : apart;
+
+    return a->multiplier == b->multiplier && a->shift == b->shift &&
+           distance <= a->offset_bound + b->offset_bound;
+}
+
+static void note_change(const struct tcs_vcpu_report *vcpu, bool stable,
+                        const char *cause)
+{
+    generation++;
+    if (stable) {
+        ring[begun++ % TCS_EPOCHS_MAX] = (struct tcs_epoch){
+            .generation = generation,
+            .cpu_index = vcpu->cpu_index,
+            .host_counter = vcpu->counter_after,
+            .map = vcpu->map,
+            .cause = cause,
+        };
+    }
+}
+
+void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
+                     const char *cause)
+{
+    gpointer key = GINT_TO_POINTER(vcpu->cpu_index);
+    const struct tcs_counter_map *last;
+
+    if (!vcpu->has_map) {
+        return;
+    }
+    g_mutex_lock(&lock);
+    if (!last_maps) {
+        last_maps = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    }
+    last = g_hash_table_lookup(last_maps, key);
+    if (!last || !is_same(last, &vcpu->map)) {
+        note_change(vcpu, stable, last ? cause : "first seen");
+        g_hash_table_replace(last_maps, key,
+                             g_memdup2(&vcpu->map, sizeof(vcpu->map)));
+    }
+    g_mutex_unlock(&lock);
+}
+
+int64_t tcs_epochs_generation(void)
+{
+    int64_t now;
+
+    g_mutex_lock(&lock);
+    now = generation;
+    g_mutex_unlock(&lock);
+    return now;
+}
+
+size_t tcs_epochs_copy(struct tcs_epoch **ret_epochs)
+{
+    size_t n, first;
+
+    g_mutex_lock(&lock);
+    n = begun < TCS_EPOCHS_MAX ? begun : TCS_EPOCHS_MAX;
+    first = begun - n;
+    *ret_epochs = g_new(struct tcs_epoch, n);
+    for (size_t i = 0; i < n; i++) {
+        (*ret_epochs)[i] = ring[(first + i) % TCS_EPOCHS_MAX];
+    }
+    g_mutex_unlock(&lock);
+    return n;
+}

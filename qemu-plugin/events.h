@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What QEMU itself does to counters: reset, stop and cont, loadvm, migration.
+ * Costs nothing until one of these happens.
+ */
+#ifndef QEMU_PLUGIN_EVENTS_H
+#define QEMU_PLUGIN_EVENTS_H
+
+#include "backend.h"
+
+/*
+ * From now on every vCPU's mapping is read after each such event, and the
+ * epochs that begin then have their cause. Where this QEMU lacks the hooks
+ * nothing happens: changes are then seen by the next query, cause unknown.
+ */
+void tcs_events_watch(enum tcs_source source);
+
+#endif
