@@ -99,9 +99,14 @@ int tcs_posix_clock_read(const struct tcs_posix_clock *clock,
                          unsigned int samples,
                          struct tcs_clock_sample *ret_sample)
 {
-    int ret = tcs_posix_clock_bracket(clock, samples, ret_sample);
+    struct tcs_clock_sample sample;
+    int ret = tcs_posix_clock_bracket(clock, samples, &sample);
 
-    return ret < 0
-               ? ret
-               : tcs_posix_clock_resolution(clock, &ret_sample->resolution_ns);
+    if (ret == 0) {
+        ret = tcs_posix_clock_resolution(clock, &sample.resolution_ns);
+    }
+    if (ret == 0) {
+        *ret_sample = sample;
+    }
+    return ret;
 }

@@ -109,7 +109,8 @@ class World:
         for vcpu in self.vcpus:
             before, _, after = self.bracket()
             reply = {"cpu-index": vcpu.index, "arch-id": vcpu.arch_id,
-                     "thread-id": 4000 + vcpu.index, **vcpu.mapping(self.rng), "counter-before": before, "counter-after": after,
+                     "thread-id": 4000 + vcpu.index, **vcpu.mapping(self.rng),
+                     "counter-before": before, "counter-after": after,
                      "stable": vcpu.unstable is None}
             if vcpu.unstable is not None:
                 reply["reason"] = vcpu.unstable
