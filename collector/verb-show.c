@@ -7,22 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "address.h"
 #include "error.h"
 #include "host-sampler.h"
 #include "offsets.h"
 #include "report.h"
 #include "session.h"
+#include "target-options.h"
 
 /* Two samples this far apart give rates to about a millionth. */
 #define SAMPLES            2
 #define SAMPLE_DISTANCE_MS 100
 
-#define TIMEOUT_S_DEFAULT  5
-#define TIMEOUT_S_MAX      3600
-
 typedef struct {
-    TcsSessionOptions session;
+    TcsTargetOptions target;
+    TcsSessionOptions session; /* borrows from target */
     gboolean json;
     char **clocks; /* only these; NULL: all */
 } Options;
@@ -35,37 +33,12 @@ typedef struct {
     GError *error;
 } Show;
 
-/* Mistyped addresses are told before anything is tried. */
-static gboolean check_addresses(const TcsSessionOptions *session,
-                                GError **error)
-{
-    g_autoptr(TcsAddress) qmp = tcs_address_parse_qmp(session->qmp, error);
-    g_autoptr(TcsAddress) agent =
-        qmp && session->agent ? tcs_address_parse_agent(session->agent, error)
-                              : NULL;
-
-    return qmp && (agent || !session->agent);
-}
-
 static gboolean parse_options(int argc, char **argv, Options *ret,
                               GError **error)
 {
-    gint timeout_s = TIMEOUT_S_DEFAULT;
-    gint samples = 32;
-    g_autoptr(GError) parse_error = NULL;
     const GOptionEntry entries[] = {
-        { "qmp", 0, 0, G_OPTION_ARG_STRING, &ret->session.qmp, "QEMU's monitor",
-          "PATH|HOST:PORT" },
-        { "agent", 0, 0, G_OPTION_ARG_STRING, &ret->session.agent,
-          "the guest's agent: qga:PATH, vsock:CID[:PORT], tcp:HOST:PORT or "
-          "unix:PATH",
-          "ADDRESS" },
         { "clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->clocks,
           "show this guest clock only (may be repeated)", "NAME" },
-        { "samples", 0, 0, G_OPTION_ARG_INT, &samples,
-          "readings per clock the agent takes, 1 to 1000 (default 32)", "N" },
-        { "timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s,
-          "give up on a peer after this long (default 5)", "SECONDS" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, "print a JSON document",
           NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -73,6 +46,7 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     g_autoptr(GOptionContext) context = g_option_context_new(
         "--qmp ADDRESS [--agent ADDRESS] - offsets of a VM's clocks, now");
 
+    tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(
         context,
@@ -80,44 +54,13 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "stands beside it. Without --agent only the counter is shown.\n\n"
         "Example:\n"
         "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n");
-    if (!g_option_context_parse(context, &argc, &argv, &parse_error)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "%s; see trace-clock-sync show --help",
-                    parse_error->message);
-        return FALSE;
-    }
-    if (argc > 1) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "'%s' is not an option of show; see trace-clock-sync show "
-                    "--help",
-                    argv[1]);
-        return FALSE;
-    }
-    if (!ret->session.qmp) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "--qmp is missing: where is QEMU's monitor? For example "
-                    "--qmp /run/vm/qmp.sock");
-        return FALSE;
-    }
-    if (!check_addresses(&ret->session, error)) {
-        return FALSE;
-    }
-    if (samples < 1 || samples > 1000 || timeout_s < 1 ||
-        timeout_s > TIMEOUT_S_MAX) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "--samples takes 1 to 1000, --timeout 1 to %d seconds",
-                    TIMEOUT_S_MAX);
-        return FALSE;
-    }
-    ret->session.agent_samples = (guint)samples;
-    ret->session.timeout_ms = (guint)timeout_s * 1000;
-    return TRUE;
+    return tcs_options_parse(context, &argc, &argv, 0, error) &&
+           tcs_target_options_check(&ret->target, &ret->session, error);
 }
 
 static void options_clear(Options *options)
 {
-    g_free(options->session.qmp);
-    g_free(options->session.agent);
+    tcs_target_options_clear(&options->target);
     g_strfreev(options->clocks);
 }
 

@@ -18,7 +18,7 @@ from probe import instrumented
 from test_show_world import (CLOCKS, COUNTER, NAME, QUERY, READ, REFUSED, TWO_64, Answer, Clock,
                              Vcpu, World, assert_fails, changed, play, show_world, signed)
 
-CASES = 40 if instrumented() else 400
+CASES = 40 if instrumented() else 250
 PPM = Fraction(1, 10**6)
 # What docs/error-model.md assumes of host clocks: 500 ppm off mono_raw's mean, mono_raw 100 ppm.
 # A wobble moves a rate to both sides, and moves the mean itself.

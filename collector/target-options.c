@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See target-options.h.
+ */
+#include "target-options.h"
+
+#include "address.h"
+#include "error.h"
+
+#define SAMPLES_DEFAULT   32
+#define SAMPLES_MAX       1000
+#define TIMEOUT_S_DEFAULT 5
+#define TIMEOUT_S_MAX     3600
+
+void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context)
+{
+    const GOptionEntry entries[] = {
+        { "qmp", 0, 0, G_OPTION_ARG_STRING, &target->qmp, "QEMU's monitor",
+          "PATH|HOST:PORT" },
+        { "agent", 0, 0, G_OPTION_ARG_STRING, &target->agent,
+          "the guest's agent: qga:PATH, vsock:CID[:PORT], tcp:HOST:PORT or "
+          "unix:PATH",
+          "ADDRESS" },
+        { "samples", 0, 0, G_OPTION_ARG_INT, &target->samples,
+          "readings per clock the agent takes, 1 to 1000 (default 32)", "N" },
+        { "timeout", 0, 0, G_OPTION_ARG_INT, &target->timeout_s,
+          "give up on a peer after this long (default 5)", "SECONDS" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+
+    *target = (TcsTargetOptions){ .samples = SAMPLES_DEFAULT,
+                                  .timeout_s = TIMEOUT_S_DEFAULT };
+    g_option_context_add_main_entries(context, entries, NULL);
+}
+
+/* Mistyped addresses are told before anything is tried. */
+static gboolean check_addresses(const TcsTargetOptions *target, GError **error)
+{
+    g_autoptr(TcsAddress) qmp = tcs_address_parse_qmp(target->qmp, error);
+    g_autoptr(TcsAddress) agent =
+        qmp && target->agent ? tcs_address_parse_agent(target->agent, error)
+                             : NULL;
+
+    return qmp && (agent || !target->agent);
+}
+
+gboolean tcs_target_options_check(const TcsTargetOptions *target,
+                                  TcsSessionOptions *ret_session,
+                                  GError **error)
+{
+    if (!target->qmp) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "--qmp is missing: where is QEMU's monitor? For example "
+                    "--qmp /run/vm/qmp.sock");
+        return FALSE;
+    }
+    if (!check_addresses(target, error)) {
+        return FALSE;
+    }
+    if (target->samples < 1 || target->samples > SAMPLES_MAX ||
+        target->timeout_s < 1 || target->timeout_s > TIMEOUT_S_MAX) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "--samples takes 1 to %d, --timeout 1 to %d seconds",
+                    SAMPLES_MAX, TIMEOUT_S_MAX);
+        return FALSE;
+    }
+    *ret_session = (TcsSessionOptions){
+        .qmp = target->qmp,
+        .agent = target->agent,
+        .agent_samples = (guint)target->samples,
+        .timeout_ms = (guint)target->timeout_s * 1000,
+    };
+    return TRUE;
+}
+
+void tcs_target_options_clear(TcsTargetOptions *target)
+{
+    g_clear_pointer(&target->qmp, g_free);
+    g_clear_pointer(&target->agent, g_free);
+}
+
+gboolean tcs_options_parse(GOptionContext *context, int *argc, char ***argv,
+                           int max_rest, GError **error)
+{
+    g_autoptr(GError) parse_error = NULL;
+
+    if (!g_option_context_parse(context, argc, argv, &parse_error)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE, "%s; see %s --help",
+                    parse_error->message, g_get_prgname());
+        return FALSE;
+    }
+    if (*argc > 1 + max_rest) {
+        const char *verb = (*argv)[0];
+
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "'%s' is not an option of %s; see %s --help",
+                    (*argv)[1 + max_rest], verb, g_get_prgname());
+        return FALSE;
+    }
+    return TRUE;
+}
