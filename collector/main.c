@@ -14,6 +14,8 @@
 
 static const TcsVerb *const verbs[] = {
     &tcs_verb_show,
+    &tcs_verb_record,
+    &tcs_verb_map,
 };
 
 static void print_help(FILE *file)

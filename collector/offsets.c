@@ -6,9 +6,9 @@
 
 #include <float.h>
 
-#include "clocksync/lines.h"
 #include "error.h"
 #include "place.h"
+#include "rates.h"
 
 /*
  * How far mono_raw may run off a constant rate against the host's counter: not
@@ -26,51 +26,17 @@ static TcsSample *last_sample(GPtrArray *samples)
     return g_ptr_array_index(samples, samples->len - 1);
 }
 
-static const struct tcs_host_reading *find_host_reading(const GArray *clocks,
-                                                        const char *name)
-{
-    for (guint i = 0; i < clocks->len; i++) {
-        const TcsHostClock *clock = &g_array_index(clocks, TcsHostClock, i);
-
-        if (g_str_equal(clock->clock, name)) {
-            return &clock->reading;
-        }
-    }
-    return NULL;
-}
-
-/*
- * A clock's mean rate between two readings; exact bounds, no assumption but
- * that it never ran backward. FALSE where they are missing or contradict that.
- */
-static gboolean mean_rate(const struct tcs_host_reading *first,
-                          const struct tcs_host_reading *last,
-                          struct tcs_rate_span *ret_rate)
-{
-    struct tcs_lines lines;
-    gboolean ok;
-
-    if (!first || !last) {
-        return FALSE;
-    }
-    tcs_lines_init(&lines, TCS_RATE_SPAN_MONOTONE);
-    ok = tcs_lines_add(&lines, first) == 0 && tcs_lines_add(&lines, last) == 0;
-    *ret_rate = tcs_lines_rate(&lines);
-    tcs_lines_clear(&lines);
-    return ok && ret_rate->hi.ticks != 0;
-}
-
 /* Rates a host clock may have between neighbouring readings. */
 static struct tcs_rate_span host_rate(GPtrArray *samples, const char *name,
                                       guint slew_ppm)
 {
     struct tcs_rate_span nominal;
 
-    if (!mean_rate(
-            find_host_reading(first_sample(samples)->qmp_before->host_clocks,
-                              "mono_raw"),
-            find_host_reading(last_sample(samples)->qmp_after->host_clocks,
-                              "mono_raw"),
+    if (!tcs_mean_rate(
+            tcs_find_host_reading(
+                first_sample(samples)->qmp_before->host_clocks, "mono_raw"),
+            tcs_find_host_reading(last_sample(samples)->qmp_after->host_clocks,
+                                  "mono_raw"),
             &nominal)) {
         return TCS_RATE_SPAN_MONOTONE;
     }

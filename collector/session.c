@@ -83,11 +83,16 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options)
     return session;
 }
 
+void tcs_session_reset(TcsSession *session)
+{
+    g_clear_pointer(&session->qmp, tcs_rpc_unref);
+    g_clear_pointer(&session->agent, tcs_rpc_unref);
+}
+
 void tcs_session_free(TcsSession *session)
 {
     if (session) {
-        g_clear_pointer(&session->qmp, tcs_rpc_unref);
-        g_clear_pointer(&session->agent, tcs_rpc_unref);
+        tcs_session_reset(session);
         g_free(session->options.qmp);
         g_free(session->options.agent);
         g_free(session->vm);

@@ -50,6 +50,12 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options);
 void tcs_session_free(TcsSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsSession, tcs_session_free)
 
+/*
+ * Drops the connections: the next sample makes new ones. After a failed sample,
+ * whose connection may be unusable.
+ */
+void tcs_session_reset(TcsSession *session);
+
 /* The VM's name as QEMU has it, else its monitor's address. */
 const char *tcs_session_vm(const TcsSession *session);
 

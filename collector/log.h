@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sync log (.tcs): JSON Lines, a header and then one line per sample with
+ * what was read, as it came. Results are computed from it and can be computed
+ * again.
+ */
+#ifndef COLLECTOR_LOG_H
+#define COLLECTOR_LOG_H
+
+#include "session.h"
+
+G_BEGIN_DECLS
+
+#define TCS_LOG_VERSION 1
+
+/* Writing. */
+
+typedef struct TcsLogWriter TcsLogWriter;
+
+/*
+ * A new log with its header. An existing file is not touched: TCS_ERROR_FILE.
+ */
+TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error);
+
+/*
+ * Appends one sample by one write. Where that fails (a full disk) the file is
+ * cut back to its last whole line: TCS_ERROR_FILE.
+ */
+gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
+                        GError **error);
+
+/* Flushes to disk and closes. */
+gboolean tcs_log_close(TcsLogWriter *writer, GError **error);
+
+/* Reading. */
+
+typedef struct {
+    char *vm;
+    guint host_slew_ppm;
+    GPtrArray *samples;  /* of TcsSample */
+    GPtrArray *warnings; /* of char *: lines that were left out, and why */
+} TcsLog;
+
+/*
+ * A torn last line and damaged samples become warnings; a file that is no sync
+ * log, or has no good header, is TCS_ERROR_FILE.
+ */
+TcsLog *tcs_log_read(const char *path, GError **error);
+void tcs_log_free(TcsLog *log);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsLog, tcs_log_free)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A sync log as timelines: every clock of host and guest over the host's
+ * counter, and conversions between any two of them.
+ */
+#ifndef COLLECTOR_MODEL_H
+#define COLLECTOR_MODEL_H
+
+#include "log.h"
+
+G_BEGIN_DECLS
+
+typedef struct TcsModel TcsModel;
+typedef struct TcsModelClock TcsModelClock;
+
+/* `log` outlives the model. TCS_ERROR_REFUSED where it has no sample. */
+TcsModel *tcs_model_new(const TcsLog *log, GError **error);
+void tcs_model_free(TcsModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsModel, tcs_model_free)
+
+/*
+ * A clock by name: "host:mono", "guest:boot", "host:x86-tsc",
+ * "guest:x86-tsc" or, for one guest CPU's counter, "guest:x86-tsc@CPU". Belongs
+ * to the model. TCS_ERROR_USAGE lists the clocks there are;
+ * TCS_ERROR_REFUSED where the guest's CPUs have counters of their own and none
+ * was named.
+ */
+const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
+                                    GError **error);
+
+/*
+ * Every value `to` may have shown while `from` showed `value`: ns, or ticks of
+ * a counter, which pass through as unsigned. TCS_ERROR_REFUSED with the reason
+ * where the time is unknown.
+ */
+gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
+                           const TcsModelClock *to, guint64 value,
+                           guint64 *ret_lo, guint64 *ret_hi, GError **error);
+
+G_END_DECLS
+
+#endif

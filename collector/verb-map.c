@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `trace-clock-sync map`: converts values between any two recorded clocks.
+ */
+#include "verb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "log.h"
+#include "model.h"
+#include "target-options.h"
+
+#define WORDS_MAX 1000000
+
+static gboolean parse_value(const char *text, guint64 *ret, GError **error)
+{
+    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret, NULL)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "'%s' is not a value: nanoseconds, or ticks of a counter, "
+                    "as a whole number",
+                    text);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/*
+ * One line "value low high", or "unknown" and the reason. Returns whether it
+ * was known.
+ */
+static gboolean print_value(const TcsModel *model, const TcsModelClock *from,
+                            const TcsModelClock *to, guint64 value)
+{
+    guint64 lo, hi;
+    g_autoptr(GError) error = NULL;
+
+    if (!tcs_model_convert(model, from, to, value, &lo, &hi, &error)) {
+        printf("unknown - -  # %" PRIu64 ": %s\n", value, error->message);
+        return FALSE;
+    }
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", lo + (hi - lo) / 2, lo, hi);
+    return TRUE;
+}
+
+static int convert_all(TcsModel *model, char **words, int n, GError **error)
+{
+    const TcsModelClock *from = tcs_model_find(model, words[0], error);
+    const TcsModelClock *to =
+        from ? tcs_model_find(model, words[1], error) : NULL;
+    int unknown = 0;
+
+    if (!to) {
+        return tcs_error_exit_status(*error);
+    }
+    for (int i = 2; i < n; i++) {
+        guint64 value;
+
+        if (!parse_value(words[i], &value, error)) {
+            return TCS_ERROR_USAGE;
+        }
+        unknown += !print_value(model, from, to, value);
+    }
+    if (fflush(stdout) == EOF) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "cannot write to standard output: %s", g_strerror(errno));
+        return TCS_ERROR_FILE;
+    }
+    if (unknown > 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "%d of %d values could not be converted", unknown, n - 2);
+        return TCS_ERROR_REFUSED;
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv, GError **error)
+{
+    g_autoptr(GOptionContext) context =
+        g_option_context_new("LOG FROM TO VALUE...");
+    g_autoptr(TcsLog) log = NULL;
+    g_autoptr(TcsModel) model = NULL;
+
+    g_option_context_set_summary(
+        context, "Converts values of clock FROM into clock TO; prints value, "
+                 "low, high.");
+    g_option_context_set_description(
+        context,
+        "Clocks: host:NAME and guest:NAME as `show` names them; a guest CPU's\n"
+        "counter is guest:x86-tsc@CPU. Nanoseconds, or ticks of a counter.\n\n"
+        "Example:\n"
+        "  trace-clock-sync map run.tcs guest:mono host:mono 81536789012\n");
+    if (!tcs_options_parse(context, &argc, &argv, WORDS_MAX, error)) {
+        return TCS_ERROR_USAGE;
+    }
+    if (argc < 5) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "map takes a log, two clocks and values; see %s --help",
+                    g_get_prgname());
+        return TCS_ERROR_USAGE;
+    }
+    log = tcs_log_read(argv[1], error);
+    if (!log) {
+        return tcs_error_exit_status(*error);
+    }
+    for (guint i = 0; i < log->warnings->len; i++) {
+        fprintf(stderr, "%s: warning: %s: %s\n", g_get_prgname(), argv[1],
+                (char *)g_ptr_array_index(log->warnings, i));
+    }
+    model = tcs_model_new(log, error);
+    if (!model) {
+        return tcs_error_exit_status(*error);
+    }
+    return convert_all(model, argv + 2, argc - 2, error);
+}
+
+const TcsVerb tcs_verb_map = {
+    .name = "map",
+    .summary = "convert values between any two clocks of a log",
+    .run = run,
+};
