@@ -24,7 +24,7 @@ static gboolean parse_clock(json_object *object, gpointer data, GError **error)
 {
     TcsGuestClock *clock = data;
     guint64 before, after, resolution;
-    const char *via;
+    const char *via, *unit;
 
     *clock = (TcsGuestClock){ 0 };
     if (!tcs_json_copy_string(object, "clock", clock->clock,
@@ -40,6 +40,12 @@ static gboolean parse_clock(json_object *object, gpointer data, GError **error)
     clock->reading.before.ticks = before;
     clock->reading.after.ticks = after;
     clock->is_counter = g_str_equal(via, "counter");
+    if (tcs_json_has(object, "unit")) {
+        if (!tcs_json_get_string(object, "unit", 64, &unit, error)) {
+            return FALSE;
+        }
+        clock->is_count = g_str_equal(unit, "count");
+    }
     /* The counter may wrap between two reads; it may not run backward. */
     if (after - before > INT64_MAX) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,

@@ -26,6 +26,7 @@ typedef struct {
     char clock[65];
     gint64 cpu;
     gboolean is_counter; /* the counter itself: value is in its brackets */
+    gboolean is_count;   /* a number of events, no time (ftrace's "counter") */
     struct tcs_guest_reading reading;
     guint64 value; /* as shown by the clock: ns, or ticks of the counter */
 } TcsGuestClock;

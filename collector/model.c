@@ -118,6 +118,14 @@ static void add_host_clocks(TcsModel *model, const TcsSample *sample,
     }
 }
 
+/* ftrace's local clock is one of its own on each CPU. */
+static char *guest_name(const TcsGuestClock *clock)
+{
+    return g_str_equal(clock->clock, "local")
+               ? g_strdup_printf("guest:local@%" G_GINT64_FORMAT, clock->cpu)
+               : g_strconcat("guest:", clock->clock, NULL);
+}
+
 static void add_guest_clocks(TcsModel *model, const TcsSample *sample,
                              struct tcs_rate_span nominal)
 {
@@ -128,11 +136,11 @@ static void add_guest_clocks(TcsModel *model, const TcsSample *sample,
         const TcsVcpu *vcpu;
         gboolean contradiction;
 
-        if (!clock->is_counter &&
+        if (!clock->is_counter && !clock->is_count &&
             tcs_place_reading(sample, clock, &reading, &vcpu, &contradiction,
                               NULL)) {
             add_reading(
-                find_or_add(model, g_strconcat("guest:", clock->clock, NULL),
+                find_or_add(model, guest_name(clock),
                             tcs_rate_span_widen(nominal, GUEST_SLEW_PPM)),
                 &reading);
         }

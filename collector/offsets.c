@@ -100,12 +100,24 @@ struct pair {
     struct tcs_ns_span offset;
 };
 
+/*
+ * The host clock a guest clock is paired with: that of the same name; for those
+ * that only ftrace can read mono, which every host trace can be brought to.
+ */
+static const char *host_name(const char *guest)
+{
+    static const char *const ftrace_only[] = { "local", "global", "perf",
+                                               "uptime", NULL };
+
+    return g_strv_contains(ftrace_only, guest) ? "mono" : guest;
+}
+
 /* One sample's values of one clock; FALSE where it was refused. */
 static gboolean pair_in_sample(TcsOffsets *offsets, const TcsSample *sample,
                                const TcsGuestClock *clock,
                                struct tcs_rate_span rate, struct pair *ret_pair)
 {
-    g_autoptr(GArray) readings = host_readings(sample, clock->clock);
+    g_autoptr(GArray) readings = host_readings(sample, host_name(clock->clock));
     struct tcs_host_reading guest;
     const TcsVcpu *vcpu;
     gboolean contradiction;
@@ -156,7 +168,10 @@ static const TcsGuestClock *find_guest_clock(const TcsSample *sample,
             if (clock->cpu == cpu) {
                 return clock;
             }
-            found = found ? found : clock;
+            /* ftrace's local clock is one of its own on each CPU. */
+            if (!found && !g_str_equal(name, "local")) {
+                found = clock;
+            }
         }
     }
     return found;
@@ -173,7 +188,8 @@ static void add_clock(TcsOffsets *offsets, GPtrArray *samples,
 {
     const TcsSample *first = first_sample(samples);
     const TcsSample *last = last_sample(samples);
-    struct tcs_rate_span rate = host_rate(samples, clock->clock, slew_ppm);
+    const char *host = host_name(clock->clock);
+    struct tcs_rate_span rate = host_rate(samples, host, slew_ppm);
     struct pair pair, pair_first;
     const TcsGuestClock *clock_first =
         first == last || !first->guest || !is_same_boot(first, last)
@@ -197,7 +213,7 @@ static void add_clock(TcsOffsets *offsets, GPtrArray *samples,
     tcs_ns_span_centre(pair.offset, &offset.offset, &offset.bound);
     offset.host_value = clock->value - (guint64)offset.offset;
     g_strlcpy(offset.guest, clock->clock, sizeof(offset.guest));
-    g_strlcpy(offset.host, clock->clock, sizeof(offset.host));
+    g_strlcpy(offset.host, host, sizeof(offset.host));
     g_array_append_val(offsets->offsets, offset);
 }
 
@@ -284,6 +300,10 @@ static void add_guest(TcsOffsets *offsets, GPtrArray *samples, guint slew_ppm)
 
         if (clock->is_counter) {
             check_counter(offsets, sample, clock);
+        } else if (clock->is_count) {
+            refuse(offsets, clock->clock, TCS_REFUSAL_UNREAD,
+                   g_strdup("it counts events and is no time: it has no "
+                            "offset"));
         } else {
             add_clock(offsets, samples, clock, slew_ppm);
         }

@@ -72,7 +72,11 @@ static char *format_seconds(gint64 ns)
 
 static void add_offset(TcsTable *table, const TcsOffset *offset)
 {
-    tcs_table_cell(table, "%s", offset->guest);
+    if (g_str_equal(offset->guest, offset->host)) {
+        tcs_table_cell(table, "%s", offset->guest);
+    } else {
+        tcs_table_cell(table, "%s - host's %s", offset->guest, offset->host);
+    }
     tcs_table_cell(table, "%" PRId64, offset->guest_cpu);
     if (offset->is_ticks) {
         tcs_table_cell(table, "%" PRId64 " ticks", offset->offset);
