@@ -55,13 +55,14 @@ static int rate_compare(struct tcs_rate a, struct tcs_rate b)
     return (left > right) - (left < right);
 }
 
-static struct tcs_rate_span rate_hull(struct tcs_rate_span a,
-                                      struct tcs_rate_span b)
+static struct tcs_rate rate_min(struct tcs_rate a, struct tcs_rate b)
 {
-    return (struct tcs_rate_span){
-        .lo = rate_compare(a.lo, b.lo) < 0 ? a.lo : b.lo,
-        .hi = rate_compare(a.hi, b.hi) > 0 ? a.hi : b.hi,
-    };
+    return rate_compare(a, b) < 0 ? a : b;
+}
+
+static struct tcs_rate rate_max(struct tcs_rate a, struct tcs_rate b)
+{
+    return rate_compare(a, b) > 0 ? a : b;
 }
 
 static bool rates_meet(struct tcs_rate_span a, struct tcs_rate_span b)
@@ -96,81 +97,91 @@ static bool mean_rate(const struct tcs_timeline *timeline, size_t i,
     return true;
 }
 
-/* What is known of an interval. */
-enum interval_kind {
-    STEADY,    /* rates hold from one end to the other */
-    DISTURBED, /* rates hold from either end up to an unknown moment */
-    GAP,
-};
-
-static enum interval_kind interval_at(const struct tcs_timeline *timeline,
-                                      size_t i, struct tcs_rate_span *ret_rate)
+/*
+ * The rates of the clock's course in interval i; false where it is a gap.
+ *
+ * The interval's own mean is no help: a small step or a short slew may be in
+ * it, too small to show against the bounds of the rates, and just after one of
+ * the readings or just before the other.
+ */
+static bool course_rate(const struct tcs_timeline *timeline, size_t i,
+                        struct tcs_rate_span *ret_rate)
 {
-    struct tcs_rate_span mean, before, after, around;
+    struct tcs_rate_span allowed = timeline->allowed, mean, before, after;
 
-    if (!mean_rate(timeline, i, &mean) ||
-        !rates_meet(mean, timeline->allowed)) {
-        return GAP;
+    if (!mean_rate(timeline, i, &mean) || !rates_meet(mean, allowed)) {
+        return false;
     }
-    if (i == 0 || i + 2 >= timeline->n ||
-        !mean_rate(timeline, i - 1, &before) ||
-        !mean_rate(timeline, i + 1, &after) ||
-        !rates_meet(before, timeline->allowed) ||
-        !rates_meet(after, timeline->allowed)) {
-        /* What came before or after it cannot be told. */
-        *ret_rate = timeline->allowed;
-        return STEADY;
+    *ret_rate = allowed;
+    if (i > 0 && i + 2 < timeline->n && mean_rate(timeline, i - 1, &before) &&
+        mean_rate(timeline, i + 1, &after) && rates_meet(before, allowed) &&
+        rates_meet(after, allowed)) {
+        struct tcs_rate_span around = {
+            .lo = rate_min(before.lo, after.lo),
+            .hi = rate_max(before.hi, after.hi),
+        };
+
+        around = tcs_rate_span_widen(around, TCS_WANDER_PPM);
+        ret_rate->lo = rate_max(around.lo, allowed.lo);
+        ret_rate->hi = rate_min(around.hi, allowed.hi);
     }
-    around = tcs_rate_span_widen(rate_hull(before, after), TCS_WANDER_PPM);
-    if (!rates_meet(mean, around)) {
-        *ret_rate = around;
-        return DISTURBED;
-    }
-    *ret_rate = tcs_rate_span_widen(rate_hull(mean, around), TCS_WANDER_PPM);
-    return STEADY;
+    return true;
 }
 
-/* The values at `at`, which lies within interval i. */
+static struct tcs_ns_span hull(struct tcs_ns_span a, struct tcs_ns_span b)
+{
+    return (struct tcs_ns_span){
+        .lo = a.lo < b.lo ? a.lo : b.lo,
+        .hi = a.hi > b.hi ? a.hi : b.hi,
+    };
+}
+
+static struct tcs_host_ticks earlier(struct tcs_host_ticks a,
+                                     struct tcs_host_ticks b)
+{
+    return a.ticks < b.ticks ? a : b;
+}
+
+static struct tcs_host_ticks later(struct tcs_host_ticks a,
+                                   struct tcs_host_ticks b)
+{
+    return a.ticks > b.ticks ? a : b;
+}
+
+/*
+ * The values in interval i at those moments of `at` that may belong to it. A
+ * clock that left its course in one direction is between the course it came
+ * from and the one it came to; each of the two only rises, so the ends of the
+ * moments decide.
+ */
 static int interval_value(const struct tcs_timeline *timeline, size_t i,
                           struct tcs_host_span at,
                           struct tcs_ns_span *ret_value)
 {
+    const struct tcs_host_reading *left = &timeline->readings[i];
+    const struct tcs_host_reading *right = left + 1;
     struct tcs_rate_span rate;
-    enum interval_kind kind = interval_at(timeline, i, &rate);
 
-    if (kind == GAP) {
+    if (!course_rate(timeline, i, &rate)) {
         return -ENODATA;
     }
-    struct tcs_ns_span from_left =
-        tcs_host_reading_extrapolate(&timeline->readings[i], at, rate);
-    struct tcs_ns_span from_right =
-        tcs_host_reading_extrapolate(&timeline->readings[i + 1], at, rate);
-
-    if (kind == STEADY) {
-        return tcs_ns_span_intersect(from_left, from_right, ret_value) < 0
-                   ? -ENODATA
-                   : 0;
-    }
-    *ret_value = (struct tcs_ns_span){
-        .lo = from_left.lo < from_right.lo ? from_left.lo : from_right.lo,
-        .hi = from_left.hi > from_right.hi ? from_left.hi : from_right.hi,
-    };
+    at.lo = later(at.lo, left->when.lo);
+    at.hi = earlier(at.hi, right->when.hi);
+    *ret_value = hull(tcs_host_reading_extrapolate(left, at, rate),
+                      tcs_host_reading_extrapolate(right, at, rate));
     return 0;
 }
 
-/*
- * The number of readings that begin at or before `moment`: interval
- * result - 1 contains it, where both of its readings exist.
- */
-static size_t readings_until(const struct tcs_timeline *timeline,
-                             struct tcs_host_ticks moment)
+/* The number of readings that end before `moment`. */
+static size_t readings_before(const struct tcs_timeline *timeline,
+                              struct tcs_host_ticks moment)
 {
     size_t lo = 0, hi = timeline->n;
 
     while (lo < hi) {
         size_t middle = lo + (hi - lo) / 2;
 
-        if (timeline->readings[middle].when.lo.ticks <= moment.ticks) {
+        if (timeline->readings[middle].when.hi.ticks < moment.ticks) {
             lo = middle + 1;
         } else {
             hi = middle;
@@ -179,58 +190,47 @@ static size_t readings_until(const struct tcs_timeline *timeline,
     return lo;
 }
 
-/* The values at one moment. */
-static int value_at(const struct tcs_timeline *timeline,
-                    struct tcs_host_ticks moment, struct tcs_ns_span *ret_value)
-{
-    struct tcs_host_span at = { moment, moment };
-    size_t until = readings_until(timeline, moment);
-
-    if (until == 0 || until == timeline->n) {
-        /* Outside: from the nearest reading. */
-        *ret_value = tcs_host_reading_extrapolate(
-            &timeline->readings[until == 0 ? 0 : timeline->n - 1], at,
-            timeline->allowed);
-        return 0;
-    }
-    return interval_value(timeline, until - 1, at, ret_value);
-}
-
+/*
+ * Within its bracket a reading was taken at an unknown moment, so such moments
+ * may belong to the interval before it and to the one after it.
+ */
 int tcs_timeline_at(const struct tcs_timeline *timeline,
                     struct tcs_host_span at, struct tcs_ns_span *ret_value)
 {
-    struct tcs_ns_span first, last;
-    int ret;
+    const struct tcs_host_reading *first = timeline->readings, *last;
+    struct tcs_ns_span value = { INT64_MAX, INT64_MIN }, part;
 
     if (timeline->n == 0) {
         return -ENODATA;
     }
-    ret = value_at(timeline, at.lo, &first);
-    if (ret == 0) {
-        ret = value_at(timeline, at.hi, &last);
-    }
-    /* In between lie the readings themselves, and perhaps gaps. */
-    for (size_t i = readings_until(timeline, at.lo);
-         ret == 0 && i < readings_until(timeline, at.hi); i++) {
-        struct tcs_rate_span rate;
+    last = &timeline->readings[timeline->n - 1];
+    if (at.lo.ticks <= first->when.hi.ticks) {
+        struct tcs_host_span before = { at.lo, earlier(at.hi, first->when.hi) };
 
-        if (i + 1 < timeline->n && interval_at(timeline, i, &rate) == GAP) {
-            ret = -ENODATA;
+        part = tcs_host_reading_extrapolate(first, before, timeline->allowed);
+        value = hull(value, part);
+    }
+    if (at.hi.ticks >= last->when.lo.ticks) {
+        struct tcs_host_span after = { later(at.lo, last->when.lo), at.hi };
+
+        part = tcs_host_reading_extrapolate(last, after, timeline->allowed);
+        value = hull(value, part);
+    }
+
+    size_t i = readings_before(timeline, at.lo);
+
+    for (i = i > 0 ? i - 1 : 0;
+         i + 1 < timeline->n &&
+         timeline->readings[i].when.lo.ticks <= at.hi.ticks;
+         i++) {
+        int ret = interval_value(timeline, i, at, &part);
+
+        if (ret < 0) {
+            return ret;
         }
-        first.hi = timeline->readings[i].value.hi > first.hi
-                       ? timeline->readings[i].value.hi
-                       : first.hi;
-        last.lo = timeline->readings[i].value.lo < last.lo
-                      ? timeline->readings[i].value.lo
-                      : last.lo;
+        value = hull(value, part);
     }
-    if (ret < 0) {
-        return ret;
-    }
-    *ret_value = (struct tcs_ns_span){
-        .lo = first.lo < last.lo ? first.lo : last.lo,
-        .hi = first.hi > last.hi ? first.hi : last.hi,
-    };
+    *ret_value = value;
     return 0;
 }
 
@@ -242,7 +242,8 @@ static tcs_i128 ticks_for(tcs_i128 ns, struct tcs_rate_span rate, bool longest)
     struct tcs_rate slope = (ns >= 0) == longest ? rate.lo : rate.hi;
 
     if (ns == 0) {
-        return 0;
+        /* A clock that may stand still shows its value for ever. */
+        return rate.lo.ns > 0 ? 0 : longest ? forever : -forever;
     }
     if (slope.ticks == 0) {
         return 0; /* at once: no upper end of the rate is known */
@@ -254,128 +255,114 @@ static tcs_i128 ticks_for(tcs_i128 ns, struct tcs_rate_span rate, bool longest)
                    : tcs_floor_div(ns * (tcs_i128)slope.ticks, slope.ns);
 }
 
-static struct tcs_host_ticks clip(tcs_i128 ticks)
+/* Host ticks, and moments before and after all that a counter can show. */
+struct moments {
+    tcs_i128 lo;
+    tcs_i128 hi;
+};
+
+static struct moments moments_hull(struct moments a, struct moments b)
 {
-    return (struct tcs_host_ticks){
-        ticks < 0            ? 0
-        : ticks > UINT64_MAX ? UINT64_MAX
-                             : (uint64_t)ticks,
+    return (struct moments){
+        .lo = a.lo < b.lo ? a.lo : b.lo,
+        .hi = a.hi > b.hi ? a.hi : b.hi,
     };
 }
 
 /* When the clock showed `value`, as seen from one reading. */
-static struct tcs_host_span when_from(const struct tcs_host_reading *reading,
-                                      struct tcs_ns_span value,
-                                      struct tcs_rate_span rate)
+static struct moments when_from(const struct tcs_host_reading *reading,
+                                struct tcs_ns_span value,
+                                struct tcs_rate_span rate)
 {
     tcs_i128 earliest = (tcs_i128)value.lo - reading->value.hi;
     tcs_i128 latest = (tcs_i128)value.hi - reading->value.lo;
 
-    return (struct tcs_host_span){
-        .lo = clip(reading->when.lo.ticks + ticks_for(earliest, rate, false)),
-        .hi = clip(reading->when.hi.ticks + ticks_for(latest, rate, true)),
+    return (struct moments){
+        .lo = reading->when.lo.ticks + ticks_for(earliest, rate, false),
+        .hi = reading->when.hi.ticks + ticks_for(latest, rate, true),
     };
 }
 
-static uint64_t max_u64(uint64_t a, uint64_t b)
+/* What was found so far. */
+struct found {
+    struct moments moments;
+    bool is_any;
+    bool is_known; /* not only inside gaps */
+    bool is_apart; /* on both sides of a gap */
+};
+
+/* Adds `moments` as far as they lie from `first` to `last`. */
+static void find(struct found *found, struct moments moments, uint64_t first,
+                 uint64_t last, bool is_known)
 {
-    return a > b ? a : b;
+    moments.lo = moments.lo < first ? first : moments.lo;
+    moments.hi = moments.hi > last ? last : moments.hi;
+    if (moments.lo > moments.hi) {
+        return;
+    }
+    if (found->is_any) {
+        moments = moments_hull(moments, found->moments);
+    }
+    found->moments = moments;
+    found->is_any = true;
+    found->is_known = found->is_known || is_known;
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
+/* Adds what was found up to the next gap to what was found before the last. */
+static void find_across(struct found *all, struct found *course)
 {
-    return a < b ? a : b;
-}
-
-/* When in interval i the clock showed `value`; false where it did not. */
-static bool when_in_interval(const struct tcs_timeline *timeline, size_t i,
-                             struct tcs_ns_span value,
-                             struct tcs_host_span *ret_when)
-{
-    const struct tcs_host_reading *left = &timeline->readings[i];
-    const struct tcs_host_reading *right = left + 1;
-    struct tcs_rate_span rate;
-    enum interval_kind kind = interval_at(timeline, i, &rate);
-    struct tcs_host_span a, b;
-
-    if (kind == GAP) {
-        return false;
+    if (course->is_any) {
+        all->is_apart = all->is_apart ||
+                        (all->is_any && course->moments.lo > all->moments.hi);
+        find(all, course->moments, 0, UINT64_MAX, course->is_known);
     }
-    a = when_from(left, value, rate);
-    b = when_from(right, value, rate);
-    if (kind == STEADY) {
-        a.lo.ticks = max_u64(a.lo.ticks, b.lo.ticks);
-        a.hi.ticks = min_u64(a.hi.ticks, b.hi.ticks);
-    } else {
-        a.lo.ticks = min_u64(a.lo.ticks, b.lo.ticks);
-        a.hi.ticks = max_u64(a.hi.ticks, b.hi.ticks);
-    }
-    a.lo.ticks = max_u64(a.lo.ticks, left->when.lo.ticks);
-    a.hi.ticks = min_u64(a.hi.ticks, right->when.hi.ticks);
-    *ret_when = a;
-    return a.lo.ticks <= a.hi.ticks;
-}
-
-/* Adds a stretch of moments; false where it is apart from what is there. */
-static bool join(bool *found, struct tcs_host_span *all,
-                 struct tcs_host_span more, bool apart)
-{
-    if (*found && apart && more.lo.ticks > all->hi.ticks) {
-        return false;
-    }
-    if (*found) {
-        all->lo.ticks = min_u64(all->lo.ticks, more.lo.ticks);
-        all->hi.ticks = max_u64(all->hi.ticks, more.hi.ticks);
-    } else {
-        *all = more;
-        *found = true;
-    }
-    return true;
+    *course = (struct found){ .is_any = false };
 }
 
 int tcs_timeline_when(const struct tcs_timeline *timeline,
                       struct tcs_ns_span value, struct tcs_host_span *ret_when)
 {
-    struct tcs_host_span all, part;
-    bool found = false, apart = false;
-    size_t n = timeline->n;
+    const struct tcs_rate_span allowed = timeline->allowed;
+    const struct tcs_host_reading *reading = timeline->readings;
+    struct found all = { .is_any = false }, course = all;
 
-    if (n == 0) {
+    if (timeline->n == 0) {
         return -ENODATA;
     }
-    if (value.lo <= timeline->readings[0].value.hi) {
-        part = when_from(&timeline->readings[0], value, timeline->allowed);
-        part.hi.ticks =
-            min_u64(part.hi.ticks, timeline->readings[0].when.hi.ticks);
-        if (part.lo.ticks <= part.hi.ticks) {
-            join(&found, &all, part, false);
-        }
-    }
-    for (size_t i = 0; i + 1 < n; i++) {
+    find(&course, when_from(reading, value, allowed), 0, reading->when.hi.ticks,
+         true);
+    for (size_t i = 0; i + 1 < timeline->n; i++, reading++) {
+        uint64_t first = reading[0].when.lo.ticks;
+        uint64_t last = reading[1].when.hi.ticks;
         struct tcs_rate_span rate;
 
-        if (when_in_interval(timeline, i, value, &part)) {
-            if (!join(&found, &all, part, apart)) {
-                return -ENOTUNIQ;
-            }
-            apart = false;
-        } else if (interval_at(timeline, i, &rate) == GAP) {
-            apart = true;
+        if (course_rate(timeline, i, &rate)) {
+            find(&course,
+                 moments_hull(when_from(&reading[0], value, rate),
+                              when_from(&reading[1], value, rate)),
+                 first, last, true);
+        } else {
+            /* On the course before the step, or on the one after it. */
+            find(&course, when_from(&reading[0], value, allowed), first, last,
+                 false);
+            find_across(&all, &course);
+            find(&course, when_from(&reading[1], value, allowed), first, last,
+                 false);
         }
     }
-    if (value.hi >= timeline->readings[n - 1].value.lo) {
-        part = when_from(&timeline->readings[n - 1], value, timeline->allowed);
-        part.lo.ticks =
-            max_u64(part.lo.ticks, timeline->readings[n - 1].when.lo.ticks);
-        if (part.lo.ticks <= part.hi.ticks &&
-            !join(&found, &all, part, apart)) {
-            return -ENOTUNIQ;
-        }
-    }
-    if (!found) {
+    find(&course, when_from(reading, value, allowed), reading->when.lo.ticks,
+         UINT64_MAX, true);
+    find_across(&all, &course);
+    if (!all.is_known) {
         return -ENODATA;
     }
-    *ret_when = all;
+    if (all.is_apart) {
+        return -ENOTUNIQ;
+    }
+    *ret_when = (struct tcs_host_span){
+        .lo = { (uint64_t)all.moments.lo },
+        .hi = { (uint64_t)all.moments.hi },
+    };
     return 0;
 }
 
@@ -386,7 +373,7 @@ size_t tcs_timeline_gaps(const struct tcs_timeline *timeline)
     for (size_t i = 0; i + 1 < timeline->n; i++) {
         struct tcs_rate_span rate;
 
-        gaps += interval_at(timeline, i, &rate) == GAP;
+        gaps += !course_rate(timeline, i, &rate);
     }
     return gaps;
 }

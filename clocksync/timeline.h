@@ -3,13 +3,25 @@
  * One clock over the host's counter, from many readings: its value at a moment,
  * and the moments at which it showed a value. Pure.
  *
- * What is assumed (docs/error-model.md, "Between samples"): the rate is always
- * within `allowed`; and a rate, once changed, stays for at least one interval
- * between readings. So the rate inside an interval lies between the mean rates
- * of its neighbours. Where its own mean does not, the clock was set or slewed
- * there by a small amount at an unknown moment: then it followed its course
- * before that or the one after it. Where not even `allowed` explains the mean,
- * the interval is a gap, and nothing is known inside.
+ * What is assumed (docs/error-model.md, "Between samples"):
+ * - the rate is always within `allowed`;
+ * - apart from events the rate varies by at most TCS_WANDER_PPM within any two
+ *   neighbouring intervals between readings;
+ * - an event moves the clock off its course in one direction: another rate
+ *   from then on (at once or by and by within one interval), a small step, or a
+ * slew of any length. Or it is a step in either direction together with another
+ * rate;
+ * - between two events lies at least one whole interval without any. (A slew's
+ *   beginning and end count as one event where there is none between them.)
+ *   Before the first reading and after the last there is no step.
+ *
+ * So an interval with an event in it has a neighbour without one on the side,
+ * or sides, that matter; and the clock is between two courses of its
+ * neighbours' mean rates, the one from the reading before and the one to the
+ * reading after. That is what is told, whether an event shows or not: one that
+ * is smaller than the bounds does not show. Without two known neighbours the
+ * courses have any rate in `allowed`. Where not even `allowed` explains an
+ * interval's mean rate it is a gap, and nothing is known inside.
  */
 #ifndef CLOCKSYNC_TIMELINE_H
 #define CLOCKSYNC_TIMELINE_H
@@ -41,17 +53,20 @@ int tcs_timeline_add(struct tcs_timeline *timeline,
                      const struct tcs_host_reading *reading);
 
 /*
- * Every value the clock may have shown at any moment of `at`.
- * Returns 0; -ENODATA where `at` touches a gap, or there is no reading.
+ * Every value the clock may have reached at any moment of `at` (what it showed
+ * is less by up to its resolution: tcs_clock_value()). An end may be unknown.
+ * Returns 0; -ENODATA where `at` touches a gap, to which the brackets of the
+ * readings on either side belong, or there is no reading.
  */
 int tcs_timeline_at(const struct tcs_timeline *timeline,
                     struct tcs_host_span at, struct tcs_ns_span *ret_value);
 
 /*
- * Every moment at which the clock may have shown a value of `value`.
- * Returns 0; -ENODATA where that can only have been in a gap, or there is no
- * reading; -ENOTUNIQ where a clock that was set back showed it
- * more than once.
+ * Every moment at which the clock may have reached a value of `value`.
+ * Returns 0; -ENODATA where that can only have been in a gap, or at no counter
+ * value, or there is no reading; -ENOTUNIQ where a clock that was set in a gap
+ * may have done so before and after that, be it in the gap itself. A gap is
+ * taken to hold one step, and no rate that is not allowed.
  */
 int tcs_timeline_when(const struct tcs_timeline *timeline,
                       struct tcs_ns_span value, struct tcs_host_span *ret_when);

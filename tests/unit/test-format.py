@@ -23,11 +23,11 @@ def main():
         return
     files = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
                    for path in (ROOT / folder).rglob('*.[ch]'))
-    bad = [name for name in files
-           if subprocess.run([tool, '--dry-run', '-Werror', name], cwd=ROOT,
-                             capture_output=True, check=False).returncode]
-    for name in bad:
-        print(f'# clang-format -i {name}')
+    result = subprocess.run([tool, '--dry-run', '-Werror', *files], cwd=ROOT,
+                            capture_output=True, text=True, check=False)
+    bad = result.returncode != 0
+    for line in result.stderr.splitlines()[:50]:
+        print(f'# {line}')
     print(f'{"not ok" if bad or not files else "ok"} 1 - C files are formatted')
 
 
