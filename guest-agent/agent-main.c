@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "answer.h"
+#include "clocks.h"
 #include "config.h"
 #include "error.h"
 #include "reply-json.h"
@@ -143,6 +144,7 @@ static bool run_once(const struct options *options, GError **error)
     }
     json_object_put(reply);
     json_object_put(arguments);
+    tga_clocks_release();
     return good;
 }
 
@@ -161,6 +163,7 @@ static bool run_listen(char **where, GError **error)
         tga_server_run(server);
     }
     tga_server_free(server);
+    tga_clocks_release();
     return good;
 }
 

@@ -13,16 +13,31 @@ struct tga_clock_source {
     const char *via; /* name on the wire */
 
     /*
+     * Does what takes long before the first reading of `clock`, so that it
+     * does not come between readings. Returns whether this source is going to
+     * read the clock. NULL: nothing to do.
+     */
+    bool (*prepare)(const char *clock);
+
+    /*
      * Reads `clock` `samples` (at least 1) times and keeps the tightest: fills
-     * the counters, value and resolution of *ret_reading.
-     * Returns 0; -ENOENT where this source does not know the clock; another
-     * -errno where it fails, with a *ret_reason for a person (to be freed).
+     * the counters, value, resolution and (unless ns) unit of *ret_reading,
+     * whose cpu says where the thread is.
+     * Returns 0; -ENOENT where this source does not know the clock; -EAGAIN
+     * where the thread was moved to another CPU meanwhile; another -errno where
+     * it fails. Except for -ENOENT there is a *ret_reason for a person (to be
+     * freed).
      */
     int (*read)(const char *clock, unsigned int samples,
                 struct tga_reading *ret_reading, char **ret_reason);
+
+    /* Gives back what prepare() or read() took from the system; or NULL. */
+    void (*release)(void);
 };
 
 extern const struct tga_clock_source tga_source_counter;
+extern const struct tga_clock_source tga_source_marker;
+extern const struct tga_clock_source tga_source_perf;
 extern const struct tga_clock_source tga_source_posix;
 
 #endif

@@ -19,12 +19,12 @@
 /* Extra tries for samples that a migration spoilt. */
 #define MIGRATIONS_MAX 100
 
-#define NOT_YET        "a clock of ftrace itself: this agent cannot read it yet"
-
 /* Asked in this order: the tighter way first. */
 static const struct tga_clock_source *const sources[] = {
     &tga_source_counter,
     &tga_source_posix,
+    &tga_source_perf,
+    &tga_source_marker,
 };
 
 /* All clocks a trace may use, with the reason why no source has one. */
@@ -38,11 +38,11 @@ static const struct {
     { "boot", "not known to this system" },
     { "tai", "not known to this system" },
     { "realtime", "not known to this system" },
-    { "local", NOT_YET },
-    { "global", NOT_YET },
-    { "perf", NOT_YET },
-    { "uptime", NOT_YET },
-    { "counter", NOT_YET },
+    { "local", "not known to this system" },
+    { "global", "not known to this system" },
+    { "perf", "not known to this system" },
+    { "uptime", "not known to this system" },
+    { "counter", "not known to this system" },
     { "ppc-tb", "a counter that only ppc64 has" },
 };
 
@@ -80,17 +80,23 @@ static int read_on_one_cpu(const struct tga_clock_source *source,
     for (unsigned int tries = 0;
          done < samples && tries < samples + MIGRATIONS_MAX; tries++) {
         struct tga_reading reading = { .cpu = sched_getcpu() };
+        char *reason = NULL;
         int ret;
 
         if (wanted >= 0 && reading.cpu != wanted) {
             continue;
         }
-        ret = source->read(clock, step, &reading, ret_reason);
-        if (ret < 0) {
-            return ret;
-        }
-        if (sched_getcpu() != reading.cpu) {
+        ret = source->read(clock, step, &reading, &reason);
+        if (ret == 0 && sched_getcpu() != reading.cpu) {
             continue;
+        }
+        if (ret == -EAGAIN && !pin->held) {
+            g_clear_pointer(&reason, g_free);
+            continue;
+        }
+        if (ret < 0) {
+            *ret_reason = reason;
+            return ret;
         }
         if (done == 0 || width(&reading) < width(ret_reading)) {
             *ret_reading = reading;
@@ -105,6 +111,29 @@ static int read_on_one_cpu(const struct tga_clock_source *source,
     ret_reading->clock = clock;
     ret_reading->via = source->via;
     return 0;
+}
+
+/* Both reasons where two sources failed, cut to what a reply may hold. */
+static char *join_reasons(const struct tga_clock_source *source, char *first,
+                          char *second)
+{
+    char *joined;
+
+    if (first == NULL) {
+        return second;
+    }
+    joined = g_strdup_printf("%s; %s: %s", first, source->via, second);
+    g_free(first);
+    g_free(second);
+    return joined;
+}
+
+static char *cut_reason(char *reason)
+{
+    if (strlen(reason) > TGA_REASON_MAX) {
+        reason[TGA_REASON_MAX] = '\0';
+    }
+    return reason;
 }
 
 static int read_clock(const struct tga_pin *pin, const char *clock,
@@ -123,11 +152,11 @@ static int read_clock(const struct tga_pin *pin, const char *clock,
             return 0;
         }
         if (ret != -ENOENT) {
-            g_free(reason);
-            reason = why;
+            reason = join_reasons(sources[i], reason, why);
         }
     }
-    *ret_reason = reason != NULL ? reason : g_strdup(reason_unread(clock));
+    *ret_reason =
+        cut_reason(reason != NULL ? reason : g_strdup(reason_unread(clock)));
     return -ENOENT;
 }
 
@@ -177,6 +206,59 @@ static void add_clock(struct tga_report *report, const struct tga_pin *pin,
     }
     note_cpu(report, reading.cpu);
     g_array_append_val(report->readings, reading);
+}
+
+static void prepare_clock(const char *clock)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+        if (sources[i]->prepare != NULL && sources[i]->prepare(clock)) {
+            return;
+        }
+    }
+}
+
+static void prepare(const struct tga_request *request)
+{
+    if (request->clocks != NULL) {
+        for (char **clock = request->clocks; *clock != NULL; clock++) {
+            prepare_clock(*clock);
+        }
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
+        prepare_clock(known_clocks[i].name);
+    }
+}
+
+static guint idle_timer;
+
+static gboolean on_idle(void *data)
+{
+    idle_timer = 0;
+    tga_clocks_release();
+    return G_SOURCE_REMOVE;
+}
+
+/* From now on TGA_IDLE_S seconds without a request. */
+static void restart_idle_timer(void)
+{
+    if (idle_timer != 0) {
+        g_source_remove(idle_timer);
+    }
+    idle_timer = g_timeout_add_seconds(TGA_IDLE_S, on_idle, NULL);
+}
+
+void tga_clocks_release(void)
+{
+    if (idle_timer != 0) {
+        g_source_remove(idle_timer);
+        idle_timer = 0;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+        if (sources[i]->release != NULL) {
+            sources[i]->release();
+        }
+    }
 }
 
 static bool add_cpu(struct tga_report *report,
@@ -256,6 +338,8 @@ bool tga_read_clocks(const struct tga_request *request,
     };
 
     g_array_set_clear_func(report.unavailable, clear_unavailable);
+    prepare(request);
+    restart_idle_timer();
     for (size_t i = 0; i < n_cpus; i++) {
         if (!add_cpu(&report, request, cpus[i], error)) {
             tga_report_clear(&report);

@@ -18,6 +18,8 @@
 #define TGA_CLOCK_NAME_MAX 32   /* characters of one name */
 #define TGA_CPUS_MAX       4096 /* CPUs in one request */
 #define TGA_CPU_END        8192 /* CPU numbers are below (Linux's own limit) */
+#define TGA_REASON_MAX     255  /* characters of a reason */
+#define TGA_IDLE_S         30   /* without a request until all is given back */
 
 /* What is asked. Checked by whoever fills it: limits above, no duplicates. */
 struct tga_request {
@@ -41,10 +43,11 @@ struct tga_reading {
     const char *clock; /* belongs to the request, or lives forever */
     int cpu;
     uint64_t counter_before;
-    uint64_t value; /* ns; of a counter: ticks */
+    uint64_t value; /* ns; of a counter: ticks; or see unit */
     uint64_t counter_after;
-    uint32_t resolution_ns; /* 0: the counter itself */
+    uint32_t resolution_ns; /* 0: the counter itself, or a count */
     const char *via;
+    const char *unit; /* NULL: as above; "count": a number of events */
 };
 
 struct tga_unavailable {
@@ -66,6 +69,9 @@ struct tga_report {
  * Reads the clocks. Takes about clocks * samples * CPUs * 50 ns where clocks
  * are read without a system call, and up to some microseconds instead of 50 ns
  * elsewhere; nothing is cut short, so the largest request takes minutes.
+ * The first call for a clock that only ftrace reads takes tens of milliseconds
+ * more; what it sets up in the kernel is kept for the next call, until
+ * tga_clocks_release() or TGA_IDLE_S seconds in GLib's default main context.
  * The thread's CPU affinity is changed during the call and restored.
  *
  * Returns false with *error set where a CPU of the request cannot be used; a
@@ -75,5 +81,8 @@ bool tga_read_clocks(const struct tga_request *request,
                      struct tga_report *ret_report, GError **error);
 
 void tga_report_clear(struct tga_report *report);
+
+/* Gives back to the system what is kept between calls. */
+void tga_clocks_release(void);
 
 #endif

@@ -33,6 +33,10 @@ static json_object *reading_to_json(const struct tga_reading *reading)
     json_object_object_add(object, "resolution-ns",
                            json_object_new_int64(reading->resolution_ns));
     json_object_object_add(object, "via", json_object_new_string(reading->via));
+    if (reading->unit != NULL) {
+        json_object_object_add(object, "unit",
+                               json_object_new_string(reading->unit));
+    }
     return object;
 }
 

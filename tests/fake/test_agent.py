@@ -15,8 +15,8 @@ import sys
 import threading
 import time
 
-from test_agent_common import (COMMAND, POSIX_CLOCKS, Agent, Client, Skip,
-                               check_reply, run, until)
+from test_agent_common import (COMMAND, FTRACE_CLOCKS, POSIX_CLOCKS, Agent, Client,
+                               Skip, check_reply, run, until)
 
 LINE_MAX = 65536
 DEPTH_MAX = 32
@@ -50,11 +50,12 @@ def once_reads(bench):
     reply = bench.once()
     after = {name: time.clock_gettime_ns(i) for name, i in ids.items()}
     values = {r["clock"]: r["value"] for r in reply["readings"]}
-    assert set(values) == {"x86-tsc", *POSIX_CLOCKS}, values
+    assert {"x86-tsc", *POSIX_CLOCKS} <= set(values), values
     for name in ids:
         assert before[name] <= values[name] <= after[name], name
-    assert {u["clock"] for u in reply["unavailable"]} == \
-        {"local", "global", "perf", "uptime", "counter", "ppc-tb"}, reply
+    # Whether ftrace's own can be read depends on this machine; each is told of.
+    rest = {u["clock"] for u in reply["unavailable"]}
+    assert rest == {*FTRACE_CLOCKS, "ppc-tb"} - set(values), reply
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
         assert reply["boot-id"] == f.read().strip()
     assert len(reply["cpus"]) == 1, reply
@@ -65,9 +66,11 @@ def once_options(bench):
     cpus = sorted(os.sched_getaffinity(0))
     reply = bench.once("--clocks", "boot,nonsense,local", "--samples", "1000",
                        "--cpus", ",".join(map(str, reversed(cpus))))
-    assert [r["cpu"] for r in reply["readings"]] == cpus[::-1], reply
+    read = [r["cpu"] for r in reply["readings"] if r["clock"] == "boot"]
+    assert read == cpus[::-1], reply
     assert [c["cpu"] for c in reply["cpus"]] == cpus[::-1], reply
-    assert {u["clock"] for u in reply["unavailable"]} == {"nonsense", "local"}
+    unread = {u["clock"] for u in reply["unavailable"]} - {"local"}
+    assert unread == {"nonsense"}, reply
 
 
 def once_arch_id(bench):

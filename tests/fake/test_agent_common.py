@@ -20,6 +20,7 @@ COMMAND = "guest-get-trace-clocks"
 CONTRACT = qapi_schema.Schema.load(
     os.path.join(os.path.dirname(TESTS), "qapi", "guest-trace-clocks.json"))
 POSIX_CLOCKS = ["mono", "mono_raw", "boot", "tai", "realtime"]
+FTRACE_CLOCKS = ["local", "global", "perf", "uptime", "counter"]
 TIMEOUT_S = 8
 
 
@@ -105,9 +106,16 @@ def check_reply(reply):
             assert reading["via"] == "counter", reading
             assert reading["resolution-ns"] == 0, reading
             assert reading["value"] == reading["counter-before"], reading
+            assert "unit" not in reading, reading
+        elif reading["clock"] in FTRACE_CLOCKS:
+            assert reading["via"] in ("perf-page", "marker"), reading
+            is_count = reading["clock"] == "counter"
+            assert (reading.get("unit") == "count") == is_count, reading
+            assert (reading["resolution-ns"] == 0) == is_count, reading
         else:
             assert reading["via"] == "clock_gettime", reading
             assert reading["resolution-ns"] >= 1, reading
+            assert "unit" not in reading, reading
     for entry in reply["unavailable"]:
         assert entry["reason"], entry
     return reply
@@ -235,7 +243,8 @@ class Client:
         assert self.line() == b'\xff{"return":9223372036854775807}'
         reply = self.ask(COMMAND, {"cpus": [0], "samples": 5}, id=[1, {}])
         assert list(reply) == ["return", "id"] and reply["id"] == [1, {}]
-        assert [r["clock"] for r in reply["return"]["readings"]] == \
+        assert [r["clock"] for r in reply["return"]["readings"]
+                if r["clock"] not in FTRACE_CLOCKS] == \
             ["x86-tsc"] + POSIX_CLOCKS, reply
         error = self.ask(COMMAND, {"clock": []})["error"]
         assert error["class"] == "GenericError" and "clock" in error["desc"]

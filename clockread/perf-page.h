@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's own formula for its perf clock, out of the page that a perf
+ * event shares with user space. Where the kernel gives one, a counter value
+ * becomes a clock value exactly and without asking the kernel again.
+ */
+#ifndef CLOCKREAD_PERF_PAGE_H
+#define CLOCKREAD_PERF_PAGE_H
+
+#include <linux/perf_event.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* perf clock = zero + ((counter * mult) >> shift), in ns modulo 2^64 */
+struct tcs_perf_scale {
+    uint64_t zero;
+    uint32_t mult;  /* not 0 */
+    uint16_t shift; /* below 64 */
+};
+
+/*
+ * What the clock shows when the counter is `counter`. This is the integer that
+ * the kernel itself computes, so the clock without its rounding is at most 1 ns
+ * later, never earlier.
+ */
+uint64_t tcs_perf_scale_apply(const struct tcs_perf_scale *scale,
+                              uint64_t counter);
+
+/*
+ * Takes the formula out of a page while the kernel may be changing it.
+ * Returns 0; -EOPNOTSUPP where the kernel gives none; -EAGAIN where the page
+ * does not come to rest; -ERANGE where its numbers make no formula.
+ */
+int tcs_perf_scale_from_page(const volatile struct perf_event_mmap_page *page,
+                             struct tcs_perf_scale *ret_scale);
+
+/*
+ * An event that measures nothing, for the sake of its page. Some kernels wait
+ * milliseconds when the first event of the system is opened, so it may be kept.
+ * Returns a file descriptor, or -errno of perf_event_open().
+ */
+int tcs_perf_page_open(void);
+
+/*
+ * The formula in force now: the kernel fills the page when it is mapped, and
+ * this maps it anew each time. Returns as tcs_perf_scale_from_page(), or
+ * -errno of mmap().
+ */
+int tcs_perf_page_scale(int fd, struct tcs_perf_scale *ret_scale);
+
+#endif
