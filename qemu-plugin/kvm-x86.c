@@ -35,6 +35,12 @@ struct kvm_vcpu_tsc_scale_proposed {
 #define TSC_TOLERANCE_PPM_DEFAULT 250
 
 /*
+ * How far the frequency that the kernel calibrated may be off the one of
+ * mono_raw. They are the same where the TSC is the clocksource.
+ */
+#define CALIBRATION_PPM 50
+
+/*
  * From when the plugin was loaded. With a later reading it gives the host
  * counter's frequency on kernels that do not tell it: good enough to decide
  * whether a guest is scaled, never to compute a ratio.
@@ -122,10 +128,12 @@ static void kvm_read_vm(struct tcs_vm_report *vm)
         vm->kvmclock_realtime_ns = clock.realtime;
     }
 
-    /* source=kvm-msr stands for a kernel from before the attribute. */
-    if (vm->source != TCS_SOURCE_KVM_MSR &&
-        kvm_vm_ioctl(kvm_state, KVM_CHECK_EXTENSION, KVM_CAP_VM_TSC_CONTROL) >
-            0) {
+    /*
+     * source=kvm-msr stands for a kernel from before the attribute. Its
+     * capability, KVM_CAP_VM_TSC_CONTROL, is not asked for: the ioctl works
+     * where the CPU cannot scale, too, but the capability is absent there.
+     */
+    if (vm->source != TCS_SOURCE_KVM_MSR) {
         int khz = kvm_vm_ioctl(kvm_state, KVM_GET_TSC_KHZ, NULL);
 
         vm->host_khz = khz > 0 ? (uint32_t)khz : 0;
@@ -180,23 +188,39 @@ static int compare_khz(uint32_t guest_khz, uint32_t host_khz)
     return (guest_khz > high) - (guest_khz < low);
 }
 
+/* What the kernel holds for the host's frequency lies in here. */
+struct khz_span {
+    uint32_t lo, hi;
+};
+
 /*
- * The host's frequency measured since the plugin was loaded, with an error
- * well below KVM's tolerance; 0 until enough time has passed.
+ * The host's frequency measured since the plugin was loaded; false until enough
+ * time has passed for that to say something.
  */
-static uint32_t measured_host_khz(void)
+static bool measure_host_khz(struct khz_span *ret_khz)
 {
     struct tcs_clock_sample now;
     const int64_t enough_ns = 100000000;
 
     if (!start.counter_after || !read_mono_raw(&now) ||
         now.value_ns - start.value_ns < enough_ns) {
-        return 0;
+        return false;
     }
-    uint64_t ticks = now.counter_before - start.counter_before;
+    uint64_t ns = (uint64_t)(now.value_ns - start.value_ns);
+    uint64_t ns_error = (uint64_t)start.resolution_ns + now.resolution_ns;
+    tcs_u128 lo = now.counter_before - start.counter_after;
+    tcs_u128 hi = now.counter_after - start.counter_before;
 
-    return (uint32_t)((tcs_u128)ticks * 1000000 /
-                      (uint64_t)(now.value_ns - start.value_ns));
+    if (ns_error >= ns) {
+        return false;
+    }
+    lo = lo * (1000000 - CALIBRATION_PPM) / (ns + ns_error);
+    hi = hi * (1000000 + CALIBRATION_PPM) / (ns - ns_error) + 1;
+    if (lo == 0 || hi > UINT32_MAX) {
+        return false;
+    }
+    *ret_khz = (struct khz_span){ (uint32_t)lo, (uint32_t)hi };
+    return true;
 }
 
 struct ratio {
@@ -243,17 +267,24 @@ static bool find_ratio(CPUState *cpu, const struct tcs_vm_report *vm,
         return true;
     }
 
-    uint32_t host_khz = vm->host_khz ? vm->host_khz : measured_host_khz();
+    struct khz_span host_khz = { vm->host_khz, vm->host_khz };
 
-    if (!vcpu->guest_khz || !host_khz) {
+    if (!vcpu->guest_khz || (!vm->host_khz && !measure_host_khz(&host_khz))) {
         snprintf(vcpu->reason, sizeof(vcpu->reason),
                  "the ratio is not known yet: this kernel does not tell its "
                  "TSC frequency; ask again in a moment");
         return false;
     }
 
-    int order = compare_khz(vcpu->guest_khz, host_khz);
+    int order = compare_khz(vcpu->guest_khz, host_khz.lo);
 
+    if (order != compare_khz(vcpu->guest_khz, host_khz.hi)) {
+        snprintf(vcpu->reason, sizeof(vcpu->reason),
+                 "cannot tell whether the guest's TSC (%u kHz) is scaled: this "
+                 "kernel does not tell the host's (%u to %u kHz)",
+                 vcpu->guest_khz, host_khz.lo, host_khz.hi);
+        return false;
+    }
     *ret_ratio = unity_ratio();
     if (order == 0) {
         return true;
@@ -263,7 +294,7 @@ static bool find_ratio(CPUState *cpu, const struct tcs_vm_report *vm,
         snprintf(vcpu->reason, sizeof(vcpu->reason),
                  "catch-up mode: the guest's TSC (%u kHz) differs from the "
                  "host's (%u kHz) and the CPU cannot scale it",
-                 vcpu->guest_khz, host_khz);
+                 vcpu->guest_khz, host_khz.lo);
         return true;
     }
     if (!vm->host_khz) {

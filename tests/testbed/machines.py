@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import image
+import l0_qemu
 import stock
 from channel import Failure, Qmp, Shell, Stream
 
@@ -24,6 +25,7 @@ BINARIES = {
     "guest-agent/qga-extension.so": "/usr/lib/trace-clock-sync/qga-extension.so",
     "qemu-plugin/trace-clock-sync.so": "/usr/lib/qemu/trace-clock-sync.so",
     "tests/fake/fake-lying-agent": "/usr/bin/fake-lying-agent",
+    "tests/testbed/marker-probe": "/usr/bin/marker-probe",
 }
 PLUGIN = BINARIES["qemu-plugin/trace-clock-sync.so"]
 EXTENSION = BINARIES["guest-agent/qga-extension.so"]
@@ -38,6 +40,8 @@ COMMON_KERNEL_LINE = "console=ttyS0 quiet panic=-1"
 # Connections from here to programs in L1, two for each guest it starts. More than 16 ports on one
 # virtio-serial device hang the driver of the 6.1 kernel while it loads.
 POOL = 14
+# What L1 runs in, and its CPU: this machine's QEMU, or one whose SVM scales the TSC as well.
+L0 = {"stock": (stock.qemu, "max,+svm"), "scaling": (l0_qemu.qemu, "max,+svm,+tsc-scale")}
 _LIBC = ctypes.CDLL(None)
 BOOT_SECONDS, BOOT_ATTEMPTS = 45, 3
 
@@ -138,9 +142,13 @@ def port(number, name, chardev):
 
 
 class Host:
-    """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from."""
+    """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from;
+    l0 is a key of L0."""
 
-    def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072):
+    def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072,
+                 l0="stock"):
+        get_emulator, cpu = L0[l0]
+        emulator = get_emulator()
         self.qemu = stock.qemu(release)
         self.qemu_root = f"/opt/qemu-{release}" if release else "/"
         self._streams = []
@@ -152,7 +160,7 @@ class Host:
 
         names = [f"pool.{n}" for n in range(POOL)] + ["tcs.control"]
         streams = [connect(name) for name in names]
-        command = [*stock.qemu().command(), "-M", "q35", "-accel", "tcg", "-cpu", "max,+svm",
+        command = [*emulator.command(), "-M", "q35", "-accel", "tcg", "-cpu", cpu,
                    "-smp", cpus, "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
                    "-serial", "stdio",
                    "-kernel", workshop.kernel.image,

@@ -20,18 +20,29 @@ class Unavailable(Exception):
     """A part cannot be had here; the message says why and what to do."""
 
 
-def _run(args, what, **kwargs):
+def run(args, what, timeout=600, environment=None, **kwargs):
+    """Standard output of a program that must succeed; raises Unavailable, saying what failed."""
     # depmod lives in sbin, which an ordinary user's PATH may lack.
     env = dict(os.environ, LC_ALL="C", PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    env.update(environment or {})
     try:
         done = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=600, **kwargs)
+                              text=True, timeout=timeout, **kwargs)
     except (FileNotFoundError, subprocess.TimeoutExpired) as e:
         raise Unavailable(f"{what}: {e}") from e
     if done.returncode != 0:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise Unavailable(f"{what}: {args[0]} failed with status {done.returncode}: {tail}")
     return done.stdout
+
+
+def package_field(package, field):
+    """One field of the package that apt would install here."""
+    for line in run(["apt-cache", "show", "--no-all-versions", package],
+                    f"looking up {package}").splitlines():
+        if line.startswith(field + ": "):
+            return line.partition(": ")[2]
+    raise Unavailable(f"{package} has no {field}")
 
 
 class Kernel:
@@ -65,25 +76,18 @@ class Kernel:
 
 def kernel():
     """Debian's current cloud kernel: downloaded and unpacked, not installed."""
-    def package_field(package, field):
-        for line in _run(["apt-cache", "show", "--no-all-versions", package],
-                         f"looking up {package}").splitlines():
-            if line.startswith(field + ": "):
-                return line.partition(": ")[2]
-        raise Unavailable(f"{package} has no {field}")
-
     def unpack(part):
         download = part.with_name(part.name + "-deb")
         shutil.rmtree(download, ignore_errors=True)
         download.mkdir()
         # As root apt would first try to write as its own user, who may not enter here.
-        _run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package],
-             f"downloading {package}", cwd=download)
-        _run(["dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(part)],
-             f"unpacking {package}")
+        run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package],
+            f"downloading {package}", cwd=download)
+        run(["dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(part)],
+            f"unpacking {package}")
         shutil.rmtree(download)
         version = next((part / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
-        _run(["depmod", "-b", str(part), version], f"indexing the modules of {package}")
+        run(["depmod", "-b", str(part), version], f"indexing the modules of {package}")
 
     try:
         depends = package_field(KERNEL_METAPACKAGE, "Depends")
@@ -129,8 +133,7 @@ class Qemu:
         return {"QEMU_MODULE_DIR": str(root / MULTIARCH / "qemu")} if self.own_libraries else {}
 
     def version(self):
-        out = _run(self.command() + ["--version"], "asking QEMU's version",
-                   )
+        out = run(self.command() + ["--version"], "asking QEMU's version")
         return out.split("version ")[1].split()[0]
 
 
@@ -156,10 +159,10 @@ def qemu(release=None):
         shutil.rmtree(whole, ignore_errors=True)
         # Unpacking needs neither chroot nor root, hence this mode. sid's index on a mirror that
         # is kept at one date is always past its Valid-Until.
-        _run(["mmdebstrap", "--mode=chrootless", "--variant=extract", "--quiet",
-              "--include=qemu-system-x86,qemu-guest-agent",
-              '--aptopt=Acquire::Check-Valid-Until "false"', release, str(whole)],
-             f"unpacking QEMU of Debian {release}")
+        run(["mmdebstrap", "--mode=chrootless", "--variant=extract", "--quiet",
+             "--include=qemu-system-x86,qemu-guest-agent",
+             '--aptopt=Acquire::Check-Valid-Until "false"', release, str(whole)],
+            f"unpacking QEMU of Debian {release}")
         for keep in RELEASE_KEEPS:
             if (whole / keep).exists():
                 (part / keep).parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ class Context:
         self._host_options = host_options
         self._host = None
         self._no_host = None
+        self.unavailable = None  # why L1 cannot be had here; the checks that follow are skipped
         self._local = []
 
     @property
@@ -33,6 +34,9 @@ class Context:
         if self._host is None:
             try:
                 self._host = Host(self.workshop, **self._host_options)
+            except stock.Unavailable as e:
+                self.unavailable = str(e)
+                raise
             except Exception as e:
                 self._no_host = str(e).splitlines()[0]
                 raise
@@ -91,8 +95,9 @@ def run(scenario, build, keep_logs=None):
             name = inspect.getdoc(check).splitlines()[0].rstrip(".").replace("#", "")
             start = time.monotonic()
             try:
-                if unavailable:
-                    raise Skip(unavailable)
+                reason = unavailable or context.unavailable
+                if reason:
+                    raise Skip(reason)
                 check(context)
                 line = f"ok {number} - {name}"
             except (Skip, stock.Unavailable) as e:
