@@ -14,6 +14,8 @@
 /* Longer lines are damage: no sample comes near. */
 #define LINE_MAX_BYTES (8u << 20)
 #define SLEW_PPM_MAX   999999
+/* A file full of damage is told in this many lines, and a number. */
+#define WARNINGS_MAX 100
 
 static gboolean parse_header(TcsLog *log, json_object *header, GError **error)
 {
@@ -130,10 +132,14 @@ static gboolean take_line(TcsLog *log, const char *text, gsize length,
                     line_error ? line_error->message : "line too long");
         return FALSE;
     }
-    g_ptr_array_add(
-        log->warnings,
-        g_strdup_printf("line %u is damaged and left out: %s", number,
-                        line_error ? line_error->message : "line too long"));
+    log->damaged++;
+    if (log->damaged <= WARNINGS_MAX) {
+        g_ptr_array_add(log->warnings,
+                        g_strdup_printf("line %u is damaged and left out: %s",
+                                        number,
+                                        line_error ? line_error->message
+                                                   : "line too long"));
+    }
     return TRUE;
 }
 
@@ -175,6 +181,11 @@ static gboolean read_lines(TcsLog *log, FILE *file, GError **error)
     if (ferror(file)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s", g_strerror(errno));
         return FALSE;
+    }
+    if (log->damaged > WARNINGS_MAX) {
+        g_ptr_array_add(log->warnings,
+                        g_strdup_printf("%u more lines are damaged",
+                                        log->damaged - WARNINGS_MAX));
     }
     if (!log->vm) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,

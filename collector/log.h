@@ -39,6 +39,7 @@ typedef struct {
     guint host_slew_ppm;
     GPtrArray *samples;  /* of TcsSample */
     GPtrArray *warnings; /* of char *: lines that were left out, and why */
+    guint damaged;       /* lines; may be more than there are warnings */
 } TcsLog;
 
 /*
