@@ -68,33 +68,31 @@ static gboolean parse_window(json_object *line, struct tcs_host_span *ret,
     return TRUE;
 }
 
+/*
+ * The checked structs alone: the JSON is in the file, and would take many times
+ * their memory.
+ */
 static TcsSample *parse_sample(json_object *line, GError **error)
 {
     g_autoptr(TcsSample) sample = g_new0(TcsSample, 1);
     json_object *guest = json_object_object_get(line, "guest");
+    json_object *before, *after;
 
     sample->local_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
     if (!parse_window(line, &sample->window, error) ||
-        !tcs_json_get_object(line, "qmp-before", &sample->qmp_before_json,
-                             error)) {
+        !tcs_json_get_object(line, "qmp-before", &before, error) ||
+        !tcs_json_get_object(line, "qmp-after", &after, error)) {
         return NULL;
     }
-    json_object_get(sample->qmp_before_json);
-    if (!tcs_json_get_object(line, "qmp-after", &sample->qmp_after_json,
-                             error)) {
-        return NULL;
-    }
-    json_object_get(sample->qmp_after_json);
-    sample->qmp_before = tcs_qmp_reply_parse(sample->qmp_before_json, error);
+    sample->qmp_before = tcs_qmp_reply_parse(before, error);
     if (!sample->qmp_before) {
         return NULL;
     }
-    sample->qmp_after = tcs_qmp_reply_parse(sample->qmp_after_json, error);
+    sample->qmp_after = tcs_qmp_reply_parse(after, error);
     if (!sample->qmp_after) {
         return NULL;
     }
     if (guest) {
-        sample->guest_json = json_object_get(guest);
         sample->guest = tcs_guest_reply_parse(guest, error);
         if (!sample->guest) {
             return NULL;
