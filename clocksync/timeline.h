@@ -8,9 +8,9 @@
  * - apart from events the rate varies by at most TCS_WANDER_PPM within any two
  *   neighbouring intervals between readings;
  * - an event moves the clock off its course in one direction: another rate
- *   from then on (at once or by and by within one interval), a small step, or a
- * slew of any length. Or it is a step in either direction together with another
- * rate;
+ *   from then on (at once or by and by within one interval), a small step, or
+ *   a slew of any length. Or it is a step in either direction together with
+ *   another rate;
  * - between two events lies at least one whole interval without any. (A slew's
  *   beginning and end count as one event where there is none between them.)
  *   Before the first reading and after the last there is no step.

@@ -136,8 +136,9 @@ static void check_span(struct sim *sim)
 static bool is_ambiguous(const struct sim_world *world,
                          struct tcs_ns_span value)
 {
-    const tcs_i128 unknown = (tcs_i128)1 << 100;
-    tcs_i128 slack = 0;
+    const tcs_i128 unknown = (tcs_i128)1 << 110;
+    /* Moments are rounded to a tick. */
+    tcs_i128 slack = world->rate_hi;
     unsigned int stretches = 0;
 
     for (size_t i = 0; i < world->n; i++) {
