@@ -25,8 +25,14 @@ def query(guest, vcpus=None):
                               guest.qmp("query-trace-clock-sync", arguments))
 
 
-def show(host, arguments, timeout=20):
-    """trace-clock-sync show --json in L1: (status, document or None, standard error)."""
+def show(host, arguments, timeout=40):
+    """trace-clock-sync show --json in L1: (status, document or None, standard error).
+
+    An agent's first answer may take six seconds: it makes five ftrace instances, and under
+    emulation twice over Linux 6.1 takes a second for each.
+    """
+    if "--timeout" not in arguments:
+        arguments += " --timeout 20"
     result = host.run(f"trace-clock-sync show --json {arguments}", timeout)
     try:
         document = json.loads(result.out) if result.out.strip() else None
@@ -35,7 +41,7 @@ def show(host, arguments, timeout=20):
     return result.status, document, result.err
 
 
-def show_ok(host, arguments, timeout=20):
+def show_ok(host, arguments, timeout=40):
     status, document, err = show(host, arguments, timeout)
     if status != 0 or document is None:
         raise Failure(f"show {arguments}: status {status}: {err}")
