@@ -79,6 +79,7 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options)
     session->options = *options;
     session->options.qmp = g_strdup(options->qmp);
     session->options.agent = g_strdup(options->agent);
+    session->options.clocks = g_strdupv(options->clocks);
     session->vm = g_strdup(options->qmp);
     return session;
 }
@@ -95,6 +96,7 @@ void tcs_session_free(TcsSession *session)
         tcs_session_reset(session);
         g_free(session->options.qmp);
         g_free(session->options.agent);
+        g_strfreev(session->options.clocks);
         g_free(session->vm);
         g_free(session);
     }
@@ -340,6 +342,14 @@ static void step_agent(GTask *task)
     json_object_object_add(
         arguments, "samples",
         json_object_new_int64(session->options.agent_samples));
+    if (session->options.clocks) {
+        json_object *clocks = json_object_new_array();
+
+        for (char **name = session->options.clocks; *name; name++) {
+            json_object_array_add(clocks, json_object_new_string(*name));
+        }
+        json_object_object_add(arguments, "clocks", clocks);
+    }
     taking->sampler = tcs_host_sampler_start();
     taking->local[BEFORE_AGENT] = tcs_counter_before();
     tcs_rpc_call_async(session->agent, AGENT_COMMAND, arguments,

@@ -20,6 +20,7 @@ typedef struct {
     char *agent; /* address, or NULL */
     guint timeout_ms;
     guint agent_samples; /* readings per clock the agent takes */
+    char **clocks;       /* guest clocks to ask for; NULL: the agent's choice */
 } TcsSessionOptions;
 
 /*

@@ -54,8 +54,12 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "stands beside it. Without --agent only the counter is shown.\n\n"
         "Example:\n"
         "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n");
-    return tcs_options_parse(context, &argc, &argv, 0, error) &&
-           tcs_target_options_check(&ret->target, &ret->session, error);
+    if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
+        !tcs_target_options_check(&ret->target, &ret->session, error)) {
+        return FALSE;
+    }
+    ret->session.clocks = ret->clocks;
+    return TRUE;
 }
 
 static void options_clear(Options *options)

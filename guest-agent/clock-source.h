@@ -13,6 +13,12 @@ struct tga_clock_source {
     const char *via; /* name on the wire */
 
     /*
+     * Takes something of the system that a guest should not be made to spend
+     * unasked: only clocks asked for by name are read from here.
+     */
+    bool costly;
+
+    /*
      * Does what takes long before the first reading of `clock`, so that it
      * does not come between readings. Returns whether this source is going to
      * read the clock. NULL: nothing to do.

@@ -27,6 +27,11 @@ static const struct tga_clock_source *const sources[] = {
     &tga_source_marker,
 };
 
+/* ftrace's own: reading one takes a private ftrace instance in the guest. */
+#define BY_NAME                                                             \
+    "read only when it is asked for by name, because that takes an ftrace " \
+    "instance in the guest"
+
 /* All clocks a trace may use, with the reason why no source has one. */
 static const struct {
     const char *name;
@@ -38,11 +43,11 @@ static const struct {
     { "boot", "not known to this system" },
     { "tai", "not known to this system" },
     { "realtime", "not known to this system" },
-    { "local", "not known to this system" },
-    { "global", "not known to this system" },
-    { "perf", "not known to this system" },
-    { "uptime", "not known to this system" },
-    { "counter", "not known to this system" },
+    { "local", BY_NAME },
+    { "global", BY_NAME },
+    { "perf", BY_NAME },
+    { "uptime", BY_NAME },
+    { "counter", BY_NAME },
     { "ppc-tb", "a counter that only ppc64 has" },
 };
 
@@ -137,13 +142,17 @@ static char *cut_reason(char *reason)
 }
 
 static int read_clock(const struct tga_pin *pin, const char *clock,
-                      unsigned int samples, struct tga_reading *ret_reading,
-                      char **ret_reason)
+                      bool by_name, unsigned int samples,
+                      struct tga_reading *ret_reading, char **ret_reason)
 {
     char *reason = NULL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
         char *why = NULL;
+
+        if (sources[i]->costly && !by_name) {
+            continue;
+        }
         int ret =
             read_on_one_cpu(sources[i], pin, clock, samples, ret_reading, &why);
 
@@ -195,12 +204,12 @@ static void note_unavailable(struct tga_report *report, const char *clock,
 }
 
 static void add_clock(struct tga_report *report, const struct tga_pin *pin,
-                      const char *clock, unsigned int samples)
+                      const char *clock, bool by_name, unsigned int samples)
 {
     struct tga_reading reading;
     char *reason = NULL;
 
-    if (read_clock(pin, clock, samples, &reading, &reason) < 0) {
+    if (read_clock(pin, clock, by_name, samples, &reading, &reason) < 0) {
         note_unavailable(report, clock, reason);
         return;
     }
@@ -208,10 +217,11 @@ static void add_clock(struct tga_report *report, const struct tga_pin *pin,
     g_array_append_val(report->readings, reading);
 }
 
-static void prepare_clock(const char *clock)
+static void prepare_clock(const char *clock, bool by_name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
-        if (sources[i]->prepare != NULL && sources[i]->prepare(clock)) {
+        if (sources[i]->prepare != NULL && (by_name || !sources[i]->costly) &&
+            sources[i]->prepare(clock)) {
             return;
         }
     }
@@ -221,12 +231,12 @@ static void prepare(const struct tga_request *request)
 {
     if (request->clocks != NULL) {
         for (char **clock = request->clocks; *clock != NULL; clock++) {
-            prepare_clock(*clock);
+            prepare_clock(*clock, true);
         }
         return;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
-        prepare_clock(known_clocks[i].name);
+        prepare_clock(known_clocks[i].name, false);
     }
 }
 
@@ -285,11 +295,12 @@ static bool add_cpu(struct tga_report *report,
     }
     if (request->clocks != NULL) {
         for (char **clock = request->clocks; *clock != NULL; clock++) {
-            add_clock(report, &pin, *clock, request->samples);
+            add_clock(report, &pin, *clock, true, request->samples);
         }
     } else {
         for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
-            add_clock(report, &pin, known_clocks[i].name, request->samples);
+            add_clock(report, &pin, known_clocks[i].name, false,
+                      request->samples);
         }
     }
     tga_pin_release(&pin);

@@ -107,6 +107,7 @@ static void release_markers(void)
 
 const struct tga_clock_source tga_source_marker = {
     .via = "marker",
+    .costly = true,
     .prepare = prepare_marker,
     .read = read_marker,
     .release = release_markers,
