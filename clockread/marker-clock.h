@@ -3,7 +3,8 @@
  * Clocks that only ftrace can read: an event is written into a private ftrace
  * instance that uses the clock, between two counter reads, and the time ftrace
  * gave it is read back. Needs root. One instance a clock, because the kernel
- * waits for milliseconds each time an instance's clock is changed.
+ * waits for RCU grace periods, tens of milliseconds, each time an instance's
+ * clock is changed.
  */
 #ifndef CLOCKREAD_MARKER_CLOCK_H
 #define CLOCKREAD_MARKER_CLOCK_H
@@ -35,7 +36,8 @@ const struct tcs_marker_clock *tcs_marker_clock_find(const char *name);
 struct tcs_marker;
 
 /*
- * Makes the instance; takes from one to some tens of milliseconds. It is
+ * Makes the instance; takes from one to some tens of milliseconds and, before
+ * Linux 6.6, 12 MB of the kernel's memory; where that is short it fails. It is
  * removed by tcs_marker_close(), and by itself soon after the process has
  * ended in any other way. Instances of dead processes are removed as well.
  * tracefs must be mounted; it is not mounted here.

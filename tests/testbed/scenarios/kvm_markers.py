@@ -215,6 +215,21 @@ def check_qga(t):
     gone(t.guest, pid)
 
 
+def check_memory(t):
+    """where memory is short, a reason instead of an instance"""
+    # Leaves 40 MB, in steps: tmpfs may hold half of the memory at most.
+    t.guest.check("mkdir -p /tmp/fill && mount -t tmpfs -o size=95% fill /tmp/fill; i=0; "
+                  "while [ $(awk '/^MemAvailable/ {print $2}' /proc/meminfo) -gt 45000 ]; do "
+                  "i=$((i+1)); dd if=/dev/zero of=/tmp/fill/$i bs=1M count=4 2>/dev/null; done",
+                  timeout=60)
+    found = reasons(once(t.guest))
+    assert set(found) == {*MARKED, "ppc-tb"}, found
+    assert "memory" in found["local"] and not instances(t.guest), found
+    t.note(f"local: {found['local']}")
+    t.guest.check("umount /tmp/fill")
+    assert set(reasons(once(t.guest))) == {"ppc-tb"}
+
+
 def check_idle(t):
     """an agent that is not asked for 30 s gives its instances back, and makes new ones"""
     pid = start_agent(t.guest, "tcp:127.0.0.1:4000")
