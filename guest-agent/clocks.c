@@ -145,12 +145,14 @@ static int read_clock(const struct tga_pin *pin, const char *clock,
                       bool by_name, unsigned int samples,
                       struct tga_reading *ret_reading, char **ret_reason)
 {
+    const struct tga_clock_source *left_out = NULL;
     char *reason = NULL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
         char *why = NULL;
 
         if (sources[i]->costly && !by_name) {
+            left_out = sources[i];
             continue;
         }
         int ret =
@@ -163,6 +165,10 @@ static int read_clock(const struct tga_pin *pin, const char *clock,
         if (ret != -ENOENT) {
             reason = join_reasons(sources[i], reason, why);
         }
+    }
+    if (reason != NULL && left_out != NULL &&
+        g_str_equal(reason_unread(clock), BY_NAME)) {
+        reason = join_reasons(left_out, reason, g_strdup(BY_NAME));
     }
     *ret_reason =
         cut_reason(reason != NULL ? reason : g_strdup(reason_unread(clock)));
@@ -217,27 +223,32 @@ static void add_clock(struct tga_report *report, const struct tga_pin *pin,
     g_array_append_val(report->readings, reading);
 }
 
-static void prepare_clock(const char *clock, bool by_name)
+/* Returns whether a costly source is going to read the clock. */
+static bool prepare_clock(const char *clock, bool by_name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
         if (sources[i]->prepare != NULL && (by_name || !sources[i]->costly) &&
             sources[i]->prepare(clock)) {
-            return;
+            return sources[i]->costly;
         }
     }
+    return false;
 }
 
-static void prepare(const struct tga_request *request)
+static bool prepare(const struct tga_request *request)
 {
+    bool is_costly = false;
+
     if (request->clocks != NULL) {
         for (char **clock = request->clocks; *clock != NULL; clock++) {
-            prepare_clock(*clock, true);
+            is_costly |= prepare_clock(*clock, true);
         }
-        return;
+        return is_costly;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
-        prepare_clock(known_clocks[i].name, false);
+        is_costly |= prepare_clock(known_clocks[i].name, false);
     }
+    return is_costly;
 }
 
 static guint idle_timer;
@@ -249,7 +260,7 @@ static gboolean on_idle(void *data)
     return G_SOURCE_REMOVE;
 }
 
-/* From now on TGA_IDLE_S seconds without a request. */
+/* From now on TGA_IDLE_S seconds without a request for what is costly. */
 static void restart_idle_timer(void)
 {
     if (idle_timer != 0) {
@@ -349,8 +360,9 @@ bool tga_read_clocks(const struct tga_request *request,
     };
 
     g_array_set_clear_func(report.unavailable, clear_unavailable);
-    prepare(request);
-    restart_idle_timer();
+    if (prepare(request) || idle_timer == 0) {
+        restart_idle_timer();
+    }
     for (size_t i = 0; i < n_cpus; i++) {
         if (!add_cpu(&report, request, cpus[i], error)) {
             tga_report_clear(&report);

@@ -19,7 +19,7 @@
 #define TGA_CPUS_MAX       4096 /* CPUs in one request */
 #define TGA_CPU_END        8192 /* CPU numbers are below (Linux's own limit) */
 #define TGA_REASON_MAX     255  /* characters of a reason */
-#define TGA_IDLE_S         30   /* without a request until all is given back */
+#define TGA_IDLE_S         30 /* unasked for so long, instances are given back */
 
 /* What is asked. Checked by whoever fills it: limits above, no duplicates. */
 struct tga_request {
