@@ -21,6 +21,8 @@ class QemuGa:
         if QEMU_GA is None:
             raise Skip("no qemu-ga on this machine (package qemu-guest-agent)")
         path = bench.path("qga.sock")
+        if os.path.exists(path):
+            os.unlink(path)  # left by an earlier one
         environment = dict(os.environ)
         if preload:
             environment["LD_PRELOAD"] = bench.extension
