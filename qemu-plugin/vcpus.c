@@ -32,7 +32,13 @@ struct question {
     size_t slot;
 };
 
-/* Questions that have not been answered: cpu-index to time of asking. */
+/* A question that has not been answered. */
+struct asked {
+    CPUState *cpu; /* compared, never followed: it may be gone */
+    int64_t when_us;
+};
+
+/* cpu-index to struct asked, the latest of that vCPU. */
 static GHashTable *outstanding;
 static GMutex outstanding_lock;
 
@@ -83,9 +89,14 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     struct round *round = question->round;
     struct tcs_vcpu_report *slot = &round->reports[question->slot];
     /* Only the vCPU itself writes its slot, but the asker may copy it. */
-    struct tcs_vcpu_report report = { .cpu_index = slot->cpu_index };
+    struct tcs_vcpu_report report = {
+        .cpu_index = slot->cpu_index,
+        .has_arch_id = slot->has_arch_id,
+        .arch_id = slot->arch_id,
+        .hotplugged = slot->hotplugged,
+        .thread_id = gettid(),
+    };
 
-    report.thread_id = gettid();
     round->vm.backend->read_vcpu(cpu, &round->vm, &report);
     tcs_epochs_note(&report, !report.reason[0] && !round->vm.unstable[0],
                     round->cause);
@@ -94,8 +105,6 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     g_mutex_unlock(&outstanding_lock);
 
     g_mutex_lock(&round->lock);
-    report.has_arch_id = slot->has_arch_id;
-    report.arch_id = slot->arch_id;
     *slot = report;
     round->pending--;
     g_cond_signal(&round->answered);
@@ -109,25 +118,45 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
  * Notes a question to be put; false where an earlier one has been unanswered
  * for so long that another would only pile up.
  */
-static bool note_question(int cpu_index)
+static bool note_question(int cpu_index, CPUState *cpu)
 {
     gpointer key = GINT_TO_POINTER(cpu_index);
-    int64_t now_us = g_get_monotonic_time();
-    int64_t *asked_us, age_us;
+    const struct asked now = { cpu, g_get_monotonic_time() };
+    const struct asked *earlier;
+    int64_t age_us;
 
     g_mutex_lock(&outstanding_lock);
     if (!outstanding) {
         outstanding = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     }
-    asked_us = g_hash_table_lookup(outstanding, key);
-    age_us = asked_us ? now_us - *asked_us : OUTSTANDING_LIMIT_US;
+    earlier = g_hash_table_lookup(outstanding, key);
+    age_us = earlier ? now.when_us - earlier->when_us : OUTSTANDING_LIMIT_US;
     if (age_us >= OUTSTANDING_LIMIT_US) {
-        g_hash_table_replace(outstanding, key,
-                             g_memdup2(&now_us, sizeof(now_us)));
+        g_hash_table_replace(outstanding, key, g_memdup2(&now, sizeof(now)));
     }
     g_mutex_unlock(&outstanding_lock);
     return age_us < TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND ||
            age_us >= OUTSTANDING_LIMIT_US;
+}
+
+static gboolean is_gone(gpointer key, gpointer value, gpointer user_data)
+{
+    const struct asked *asked = value;
+
+    return qemu_get_cpu(GPOINTER_TO_INT(key)) != asked->cpu;
+}
+
+/*
+ * The thread of an unplugged vCPU ends without doing what work it was given
+ * last. That must not keep a vCPU plugged in its place from being asked.
+ */
+static void forget_unplugged(void)
+{
+    g_mutex_lock(&outstanding_lock);
+    if (outstanding) {
+        g_hash_table_foreach_remove(outstanding, is_gone, NULL);
+    }
+    g_mutex_unlock(&outstanding_lock);
 }
 
 static void ask(struct round *round, size_t slot)
@@ -140,10 +169,12 @@ static void ask(struct round *round, size_t slot)
         report->arch_id =
             object_property_get_uint((Object *)cpu, "apic-id", NULL);
     }
+    report->hotplugged =
+        object_property_get_bool((Object *)cpu, "hotplugged", NULL);
     /* Stays unless an answer replaces it. */
     snprintf(report->reason, sizeof(report->reason),
              "the vCPU did not answer within %d ms", TCS_VCPU_TIMEOUT_MS);
-    if (!note_question(report->cpu_index)) {
+    if (!note_question(report->cpu_index, cpu)) {
         return;
     }
 
@@ -187,6 +218,7 @@ static struct round *round_start(const struct tcs_vm_report *vm,
     g_cond_init(&round->answered);
     round->vm = *vm;
     round->cause = cause;
+    forget_unplugged();
     for (guint i = 0; i < indices->len; i++) {
         round->reports[i].cpu_index = g_array_index(indices, int, i);
         ask(round, i);
@@ -195,9 +227,9 @@ static struct round *round_start(const struct tcs_vm_report *vm,
 }
 
 void tcs_vcpus_ask(const struct tcs_vm_report *vm, const GArray *indices,
-                   struct tcs_vcpu_report *reports)
+                   const char *cause, struct tcs_vcpu_report *reports)
 {
-    struct round *round = round_start(vm, indices, "unknown");
+    struct round *round = round_start(vm, indices, cause);
     int64_t deadline_us =
         g_get_monotonic_time() + TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
 

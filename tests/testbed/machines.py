@@ -26,12 +26,13 @@ BINARIES = {
     "qemu-plugin/trace-clock-sync.so": "/usr/lib/qemu/trace-clock-sync.so",
     "tests/fake/fake-lying-agent": "/usr/bin/fake-lying-agent",
     "tests/testbed/marker-probe": "/usr/bin/marker-probe",
+    "tests/testbed/msr": "/usr/bin/msr",
 }
 PLUGIN = BINARIES["qemu-plugin/trace-clock-sync.so"]
 EXTENSION = BINARIES["guest-agent/qga-extension.so"]
 
 HOST_MODULES = ("kvm-amd", "vhost_vsock", "virtio_pci", "virtio_console")
-GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console", "virtio_net")
+GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console", "virtio_net", "msr")
 # Serial ports every guest has besides the control port; each is a socket at its VMM.
 AGENT_PORTS = ("org.trace-clock-sync.0", "org.qemu.guest_agent.0")
 # Without the last two L1 calls its TSC unstable, and KVM rewrites offsets at every load.

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that writes its TSC, resets, stop and cont, vCPUs plugged and unplugged: each begins an
+epoch with its cause, every number stays KVM's own, and a recording splits there."""
+import json
+import time
+from fractions import Fraction
+
+from channel import QmpError
+from measure import (CLOCKS, clock, exact, query, show, show_ok, start_agent,
+                     straight_line_through, wait_for)
+from recording import Recording, since, sound
+
+NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
+         "collector/trace-clock-sync", "tests/testbed/msr")
+TSC, TSC_ADJUST = 0x10, 0x3b
+# By how much the guest moves the TSC of each vCPU but the first, in ticks.
+MOVES = {1: 2_000_000, 2: -30_000_000_000, 3: 7}
+# What query and show may take before they are called a hang.
+PROMPT = 3
+
+
+def truth(guest):
+    return sound(exact(guest))
+
+
+def check_first_seen(t):
+    """4 vCPUs of 6 possible: one epoch each, first seen"""
+    t.g = t.host.boot_guest("g1", cid=3, vcpus="4,maxcpus=6", args=["-action", "reboot=reset"])
+    t.g.vcpus = 4
+    reply = truth(t.g)
+    assert sorted((e["cpu-index"], e["cause"]) for e in reply["epochs"]) == \
+        [(n, "first seen") for n in range(4)], reply["epochs"]
+    assert reply["generation"] == 4, reply
+    start_agent(t.g, "vsock")
+    t.target = f"--qmp {t.g.qmp_path} --agent vsock:3"
+
+
+def rows_of_show(t):
+    rows = {}
+    for _ in range(8):
+        document = show_ok(t.host, t.target)
+        for name in CLOCKS:
+            row, = clock(document, name)
+            rows.setdefault(name, []).append(row)
+    return rows
+
+
+def check_adjust(t):
+    """the guest writes TSC_ADJUST of three vCPUs: one epoch each, exact, cause unknown"""
+    t.rows = rows_of_show(t)
+    t.recording = Recording(t.host, "/run/adjust.tcs", t.target, 0.3)
+    t.replies = [truth(t.g)]
+    for cpu, move in MOVES.items():
+        t.recording.more()
+        before = truth(t.g)
+        t.g.check(f"msr {cpu} {TSC_ADJUST} {move:+d}")
+        after = truth(t.g)
+        t.note(f"vCPU {cpu}: {move:+d} ticks: {since(before, after)}")
+        assert since(before, after) == [(cpu, "unknown")], after["epochs"]
+        assert after["generation"] == before["generation"] + 1, (before, after)
+        assert after["vcpus"][cpu]["offset"] == before["vcpus"][cpu]["offset"] + move, after
+        t.replies.append(after)
+        t.recording.more()
+    t.note(t.recording.stop())
+
+
+def check_adjust_recorded(t):
+    """the recording splits each vCPU's counter where it was written, and only there"""
+    for (cpu, _), before, after in zip(MOVES.items(), t.replies, t.replies[1:]):
+        t.note(f"vCPU {cpu}: {t.recording.splits(before, after, cpu):.0%} of the time between "
+               "two queries is unknown")
+    start, end = (r["vcpus"][0]["counter-after"] for r in (t.replies[0], t.replies[-1]))
+    at = [start + (end - start) * i // 20 for i in range(21)]
+    offset = t.replies[0]["vcpus"][0]["offset"]
+    assert t.recording.map("host:x86-tsc", "guest:x86-tsc@0", at) == \
+        [(h + offset,) * 3 for h in at]
+    for names in (("host:x86-tsc", "guest:x86-tsc"), ("guest:x86-tsc", "host:mono")):
+        result = t.host.run(f"trace-clock-sync map {t.recording.log} {' '.join(names)} {start}")
+        t.note(result.err)
+        assert result.status == 4 and "counters of their own" in result.err, result
+
+
+def check_adjust_clocks(t):
+    """vCPUs with different offsets: show tells each, and all other clocks hold their line"""
+    document = show_ok(t.host, t.target)
+    vcpus = exact(t.g)["vcpus"]
+    assert len({v["offset"] for v in vcpus}) == 4, vcpus
+    assert [(r["guest-cpu"], r["offset"], r["bound"]) for r in clock(document, "x86-tsc")] == \
+        [(n, v["offset"], 0) for n, v in enumerate(vcpus)], document["clocks"]
+    wrong = []
+    # KVM renews kvmclock's parameters for the vCPU after such a write, so its clocks stay whole.
+    for name, rows in rows_of_show(t).items():
+        rows = t.rows[name] + rows
+        t.note(f"{name}: bound {min(r['bound'] for r in rows)} to {max(r['bound'] for r in rows)}"
+               f" ns, read on CPUs {sorted({r['guest-cpu'] for r in rows})}")
+        problem = straight_line_through([
+            (Fraction(r["host-value"]), Fraction(r["offset"]) - r["bound"],
+             Fraction(r["offset"]) + r["bound"]) for r in rows])
+        if problem:
+            wrong.append(f"{name}: {problem}")
+    assert not wrong, "\n".join(wrong)
+
+
+def check_blame(t):
+    """stop and cont change nothing, and are not blamed for what the guest did before or after"""
+    before = truth(t.g)
+    t.g.check(f"msr 1 {TSC_ADJUST} +1000")
+    t.g.qmp("stop")
+    stopped = truth(t.g)
+    assert since(before, stopped) == [(1, "unknown")], stopped["epochs"]
+    t.g.qmp("cont")
+    assert truth(t.g)["generation"] == stopped["generation"]
+    t.g.qmp("stop")
+    t.g.qmp("cont")
+    t.g.check(f"msr 2 {TSC_ADJUST} +1000")
+    t.g.qmp("stop")
+    t.g.qmp("cont")
+    after = truth(t.g)
+    assert since(stopped, after) == [(2, "unknown")], after["epochs"]
+
+
+def check_tsc(t):
+    """the guest writes the TSC itself: exact; what that does to its kvm-clock is noted"""
+    def readings():
+        reply = json.loads(t.g.check("trace-clock-agent --once --cpus 0,3"))
+        return {r["cpu"]: r for r in reply["readings"] if r["clock"] == "mono_raw"}
+
+    first, start = readings(), time.monotonic()
+    before = truth(t.g)
+    t.g.check(f"msr 3 {TSC} +20000000000")
+    after = truth(t.g)
+    assert since(before, after) == [(3, "unknown")], after["epochs"]
+    moved = after["vcpus"][3]["offset"] - before["vcpus"][3]["offset"]
+    # The guest reads, adds and writes; in between its counter went on.
+    assert 20_000_000_000 - 10**9 < moved < 20_000_000_000, moved
+    second, took = readings(), time.monotonic() - start
+    for cpu in sorted(first):
+        t.note(f"CPU {cpu}: mono_raw advanced {(second[cpu]['value'] - first[cpu]['value']) / 1e9:.3f}"
+               f" s within {took:.3f} s")
+
+
+def check_undone(t):
+    """a write that is taken back before anyone looks leaves no trace, and no wrong number"""
+    before = truth(t.g)
+    t.g.check(f"msr 1 {TSC_ADJUST} +5000 && msr 1 {TSC_ADJUST} -5000")
+    after = truth(t.g)
+    assert after["vcpus"][1]["offset"] == before["vcpus"][1]["offset"]
+    assert after["generation"] == before["generation"], "then document it otherwise"
+    t.g.check(f"msr 1 {TSC_ADJUST} +5000")
+    truth(t.g)
+    t.g.check(f"msr 1 {TSC_ADJUST} -5000")
+    after = truth(t.g)
+    assert since(before, after) == [(1, "unknown")] * 2, after["epochs"]
+
+
+def check_reset(t):
+    """a write, then a reset, nobody asks in between: two causes, in order"""
+    recording = Recording(t.host, "/run/reset.tcs", f"--qmp {t.g.qmp_path}")
+    before = truth(t.g)
+    recording.more()
+    t.g.check(f"msr 1 {TSC_ADJUST} +1000000")
+    t.g.qmp("system_reset")
+    t.g.shell.wait_ready(120)
+    recording.more()
+    after = truth(t.g)
+    recording.more()
+    t.note(f"{since(before, after)}; {recording.stop()}")
+    assert [p for p in since(before, after) if p[1] == "reset"] == \
+        [(n, "reset") for n in range(4)], after["epochs"]
+    assert since(before, after)[0] == (1, "unknown"), after["epochs"]
+    assert len({v["offset"] for v in after["vcpus"]}) == 1, after["vcpus"]
+    for cpu in (0, 1):
+        t.note(f"{recording.splits(before, after, cpu):.0%} unknown")
+
+
+def check_reset_alone(t):
+    """the same without anyone recording, and resets of a stopped VM"""
+    before = truth(t.g)
+    t.g.check(f"msr 1 {TSC_ADJUST} +1000000")
+    t.g.qmp("system_reset")
+    t.g.shell.wait_ready(120)
+    after = truth(t.g)
+    t.note(since(before, after))
+    assert since(before, after) == [(1, "unknown")] + [(n, "reset") for n in range(4)]
+    t.g.qmp("stop")
+    for _ in range(2):
+        before = truth(t.g)
+        t.g.qmp("system_reset")
+        wait_for(t.host, f"[ $(cat /sys/kernel/debug/kvm/{t.g.pid}-*/vcpu0/tsc-offset) != "
+                         f"{before['vcpus'][0]['offset']} ]")
+        after = truth(t.g)
+        assert since(before, after) == [(n, "reset") for n in range(4)], since(before, after)
+    t.g.qmp("cont")
+    t.g.shell.wait_ready(120)
+    assert truth(t.g)["generation"] == after["generation"]
+
+
+def check_plug(t):
+    """vCPUs plugged in: a first mapping with the cause hotplug, exact, also in show"""
+    t.slots = sorted((slot for slot in t.g.qmp("query-hotpluggable-cpus")
+                      if "qom-path" not in slot), key=lambda s: s["props"]["core-id"])
+    before = truth(t.g)
+    for number, slot in enumerate(t.slots):
+        t.g.qmp("device_add", {"driver": slot["type"], "id": f"cpu{number}", **slot["props"]})
+        t.g.vcpus += 1
+        start = time.monotonic()
+        after = truth(t.g)
+        t.note(f"vCPU {t.g.vcpus - 1} answers {time.monotonic() - start:.3f} s after it was plugged")
+    assert since(before, after) == [(4, "hotplug"), (5, "hotplug")], after["epochs"]
+    start_agent(t.g, "vsock")
+    status, document, err = show(t.host, t.target)
+    t.note(f"show: status {status}: {err}")
+    assert status == 0 and len(clock(document, "x86-tsc")) == 6, document
+
+
+def unplug(t, number):
+    """Queries run until the vCPU is gone; returns how many, and the longest one's seconds."""
+    count, longest = 0, 0
+    t.g.qmp("device_del", {"id": f"cpu{number}"})
+    deadline = time.monotonic() + 30
+    while not any(e["event"] == "DEVICE_DELETED" for e in t.g.monitor.events):
+        assert time.monotonic() < deadline, "the guest does not let go of the vCPU"
+        start = time.monotonic()
+        sound(query(t.g))
+        longest = max(longest, time.monotonic() - start)
+        count += 1
+    t.g.monitor.wait_event("DEVICE_DELETED")
+    t.g.vcpus -= 1
+    return count, longest
+
+
+def check_unplug(t):
+    """vCPUs unplugged and plugged again while queries run: none hangs, none is wrong"""
+    recording = Recording(t.host, "/run/unplug.tcs", f"--qmp {t.g.qmp_path}", 0.01)
+    for _ in range(5):
+        for number in (1, 0):
+            count, longest = unplug(t, number)
+            t.note(f"{count} queries until it was gone, the longest {longest:.3f} s")
+            assert longest < PROMPT, longest
+        before = truth(t.g)
+        for number, slot in enumerate(t.slots):
+            t.g.qmp("device_add", {"driver": slot["type"], "id": f"cpu{number}",
+                                   **slot["props"]})
+            t.g.vcpus += 1
+        after = truth(t.g)
+        assert since(before, after) == [(4, "hotplug"), (5, "hotplug")], after["epochs"]
+    unplug(t, 1)
+    truth(t.g)
+    try:
+        query(t.g, [5])
+    except QmpError as e:
+        t.note(e)
+    else:
+        raise AssertionError("a vCPU that is gone was told")
+    t.note(recording.stop())
+    here = after["vcpus"][0]
+    (value, low, high), = recording.map("host:x86-tsc", "guest:x86-tsc@0",
+                                        [here["counter-after"]])
+    assert value == low == high == here["counter-after"] + here["offset"]
+
+
+def check_many_arguments(t):
+    """a list of 200000 vCPUs is answered in time, as is one with an index too many"""
+    for vcpus, good in (([0, 1] * 100_000, True), ([0, 1] * 100_000 + [99], False)):
+        start = time.monotonic()
+        try:
+            reply = query(t.g, vcpus)
+            assert good and [v["cpu-index"] for v in reply["vcpus"]] == [0, 1], reply
+        except QmpError as e:
+            assert not good and "99" in e.desc, e
+        t.note(f"{len(vcpus)} indices: {time.monotonic() - start:.3f} s")
+
+
+def check_preconfig(t):
+    """before there is a machine (-preconfig) QEMU refuses the command by itself, and says why"""
+    t.g.quit()
+    t.g = t.host.boot_guest("g2", vcpus=2, paused=True, args=["--preconfig"])
+    try:
+        query(t.g)
+    except QmpError as e:
+        t.note(e)
+    else:
+        raise AssertionError("it knows vCPUs before there are any")
+    t.g.qmp("x-exit-preconfig")
+    reply = truth(t.g)
+    assert not reply["running"] and {e["cause"] for e in reply["epochs"]} == {"first seen"}
+    t.g.qmp("cont")
+    assert truth(t.g)["generation"] == reply["generation"]

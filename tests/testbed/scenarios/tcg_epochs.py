@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Epochs under TCG: the guest's counter stands still while the VM is stopped, so that every cont
+begins one, whatever it was stopped for; a reset does not touch it."""
+from measure import query
+from moves import SNAPSHOT, add_disk, job, until_migrated
+from recording import Here, Recording, look, since
+
+NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
+VCPUS = 2
+
+
+def on_all(cause):
+    return [(n, cause) for n in range(VCPUS)]
+
+
+def check_start(t):
+    """-S, then cont: the first mapping that lasts has the cause start"""
+    t.here = Here(t.workshop.build.absolute() / "collector")
+    t.vm = t.local_guest("t1", vcpus=VCPUS, paused=True, args=["-action", "reboot=reset"])
+    before = look(t.vm)
+    assert before["epochs"] == [] and not before["vcpus"][0]["stable"], before
+    t.vm.qmp("cont")
+    t.vm.shell.wait_ready(120)
+    after = look(t.vm)
+    assert since(before, after) == on_all("start"), after["epochs"]
+
+
+def check_cont(t):
+    """stop and cont in a recording: one epoch a vCPU and cont, and the counter splits there"""
+    recording = Recording(t.here, t.workshop.path("cont.tcs"), f"--qmp {t.vm.qmp_path}")
+    replies = [look(t.vm)]
+    for seconds in (0, 0.5):
+        recording.more()
+        before = look(t.vm)
+        t.vm.qmp("stop")
+        t.here.check(f"sleep {seconds}")
+        stopped = query(t.vm)
+        assert not stopped["vcpus"][0]["stable"] and "reason" in stopped["vcpus"][0], stopped
+        t.vm.qmp("cont")
+        after = look(t.vm)
+        t.note(f"the offset moved by {after['vcpus'][0]['offset'] - before['vcpus'][0]['offset']}"
+               f" ticks, known to {after['vcpus'][0]['bound-ticks']}")
+        assert since(before, after) == on_all("cont"), after["epochs"]
+        replies += [before, after]
+        recording.more()
+    t.note(recording.stop())
+    for before, after in (replies[1:3], replies[3:5]):
+        t.note(f"{recording.splits(before, after):.0%} of the time between two queries is unknown")
+
+
+def check_undone(t):
+    """several stops that nobody asks in between are told one by one"""
+    before = look(t.vm)
+    for _ in range(3):
+        t.vm.qmp("stop")
+        t.vm.qmp("cont")
+    after = look(t.vm)
+    t.note(since(before, after))
+    assert set(since(before, after)) == set(on_all("cont")), after["epochs"]
+    assert len(since(before, after)) == 3 * VCPUS, after["epochs"]
+
+
+def check_reset(t):
+    """a reset does not touch the counter, and is not blamed for the next cont"""
+    before = look(t.vm)
+    t.vm.qmp("system_reset")
+    t.vm.shell.wait_ready(120)
+    after = look(t.vm)
+    assert after["generation"] == before["generation"], (before, after)
+    t.vm.qmp("stop")
+    t.vm.qmp("system_reset")
+    t.vm.monitor.wait_event("RESET")
+    t.vm.qmp("cont")
+    t.vm.shell.wait_ready(120)
+    assert since(after, look(t.vm)) == on_all("cont"), look(t.vm)["epochs"]
+
+
+def check_snapshot(t):
+    """saving a snapshot stops the VM (cont); loading it is told as loadvm, running or stopped"""
+    add_disk(t.vm, str(t.workshop.path("snapshots.qcow2")))
+    before = look(t.vm)
+    job(t.vm, "snapshot-save", SNAPSHOT)
+    saved = look(t.vm)
+    assert since(before, saved) == on_all("cont"), saved["epochs"]
+    job(t.vm, "snapshot-load", SNAPSHOT)
+    loaded = look(t.vm)
+    assert since(saved, loaded) == on_all("loadvm"), loaded["epochs"]
+    t.vm.qmp("stop")
+    job(t.vm, "snapshot-load", SNAPSHOT)
+    t.vm.qmp("cont")
+    again = look(t.vm)
+    assert since(loaded, again) == on_all("loadvm"), again["epochs"]
+    assert t.vm.shell.check("echo here") == "here\n"
+
+
+def check_migration(t):
+    """through a file into another QEMU: migration"""
+    file = t.workshop.path("state")
+    t.vm.qmp("migrate-set-parameters", {"max-bandwidth": 10**9})
+    t.vm.qmp("migrate", {"uri": f"exec:cat >{file}"})
+    until_migrated(t.vm)
+    t.vm.qmp("quit")
+    t.vm.process.process.wait(20)
+    vm = t.local_guest("t2", vcpus=VCPUS, paused=True, args=["-incoming", "defer"])
+    before = query(vm)
+    assert before["epochs"] == [], before
+    vm.qmp("migrate-incoming", {"uri": f"exec:cat {file}"})
+    until_migrated(vm)
+    vm.qmp("cont")
+    after = look(vm)
+    assert since(before, after) == on_all("migration"), after["epochs"]
+    assert vm.shell.check("echo here") == "here\n"
