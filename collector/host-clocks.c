@@ -30,6 +30,7 @@ typedef struct {
 } Entry;
 
 struct TcsHostClocks {
+    guint references;
     GPtrArray *names; /* of char *, with NULL at its end */
     GArray *entries;  /* of Entry */
     int page_fd;      /* less than 0: none */
@@ -183,6 +184,7 @@ TcsHostClocks *tcs_host_clocks_open(char **names, gboolean counts,
 {
     g_autoptr(TcsHostClocks) clocks = g_new0(TcsHostClocks, 1);
 
+    clocks->references = 1;
     clocks->page_fd = -1;
     clocks->names = g_ptr_array_new_with_free_func(g_free);
     clocks->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
@@ -196,9 +198,15 @@ TcsHostClocks *tcs_host_clocks_open(char **names, gboolean counts,
     return g_steal_pointer(&clocks);
 }
 
-void tcs_host_clocks_free(TcsHostClocks *clocks)
+TcsHostClocks *tcs_host_clocks_ref(TcsHostClocks *clocks)
 {
-    if (!clocks) {
+    clocks->references++;
+    return clocks;
+}
+
+void tcs_host_clocks_unref(TcsHostClocks *clocks)
+{
+    if (--clocks->references > 0) {
         return;
     }
     for (guint i = 0; i < G_N_ELEMENTS(clocks->markers); i++) {

@@ -23,14 +23,15 @@ typedef struct TcsHostClocks TcsHostClocks;
  * a count is opened only with `counts`.
  *
  * To be called before there are threads, because it forks a helper (which
- * removes the instances should this process be killed), and freed in the same
- * thread. TCS_ERROR_USAGE for a name or a CPU that is not there,
- * TCS_ERROR_REFUSED with what to do for a clock that cannot be opened.
+ * removes the instances should this process be killed); the last reference is
+ * dropped in the same thread. TCS_ERROR_USAGE for a name or a CPU that is not
+ * there, TCS_ERROR_REFUSED with what to do for a clock that cannot be opened.
  */
 TcsHostClocks *tcs_host_clocks_open(char **names, gboolean counts,
                                     GError **error);
-void tcs_host_clocks_free(TcsHostClocks *clocks);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsHostClocks, tcs_host_clocks_free)
+TcsHostClocks *tcs_host_clocks_ref(TcsHostClocks *clocks);
+void tcs_host_clocks_unref(TcsHostClocks *clocks);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsHostClocks, tcs_host_clocks_unref)
 
 /*
  * All names that were given, each once, "local" as "local@0", "local@1", ...;

@@ -26,7 +26,7 @@ struct ring_entry {
 
 struct TcsHostSampler {
     GThread *thread;
-    TcsHostClocks *clocks; /* borrowed; NULL: none */
+    TcsHostClocks *clocks; /* NULL: none */
     guint n_posix;
     guint turn; /* whose of `clocks` it is */
     gint stop;  /* atomic */
@@ -102,7 +102,7 @@ TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks)
 {
     TcsHostSampler *sampler = g_new0(TcsHostSampler, 1);
 
-    sampler->clocks = clocks;
+    sampler->clocks = clocks ? tcs_host_clocks_ref(clocks) : NULL;
     while (tcs_posix_clocks[sampler->n_posix].name) {
         sampler->n_posix++;
     }
@@ -154,6 +154,7 @@ GArray *tcs_host_sampler_stop(TcsHostSampler *sampler)
     for (guint i = 0; i < n; i++) {
         append_clock(sampler, i, array);
     }
+    g_clear_pointer(&sampler->clocks, tcs_host_clocks_unref);
     g_free(sampler);
     return array;
 }

@@ -83,7 +83,7 @@ static void options_clear(Options *options)
     tcs_target_options_clear(&options->target);
     g_strfreev(options->clocks);
     g_strfreev(options->host_clocks);
-    tcs_host_clocks_free(options->session.host_clocks);
+    g_clear_pointer(&options->session.host_clocks, tcs_host_clocks_unref);
 }
 
 static gboolean take_sample(gpointer user_data);
