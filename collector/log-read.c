@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "json-util.h"
+#include "log-host-clocks.h"
 #include "log.h"
 
 /* Longer lines are damage: no sample comes near. */
@@ -79,7 +80,8 @@ static TcsSample *parse_sample(json_object *line, GError **error)
     json_object *before, *after;
 
     sample->local_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
-    if (!parse_window(line, &sample->window, error) ||
+    if (!tcs_log_take_host_clocks(line, sample->local_clocks, error) ||
+        !parse_window(line, &sample->window, error) ||
         !tcs_json_get_object(line, "qmp-before", &before, error) ||
         !tcs_json_get_object(line, "qmp-after", &after, error)) {
         return NULL;

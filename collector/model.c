@@ -118,6 +118,23 @@ static void add_host_clocks(TcsModel *model, const TcsSample *sample,
     }
 }
 
+/* The host's own ftrace clocks; a count is no time. */
+static void add_local_clocks(TcsModel *model, const TcsSample *sample,
+                             struct tcs_rate_span nominal, guint slew_ppm)
+{
+    for (guint i = 0; i < sample->local_clocks->len; i++) {
+        const TcsHostClock *clock =
+            &g_array_index(sample->local_clocks, TcsHostClock, i);
+
+        if (!g_str_equal(clock->clock, "counter")) {
+            add_reading(find_or_add(model,
+                                    g_strconcat("host:", clock->clock, NULL),
+                                    tcs_rate_span_widen(nominal, slew_ppm)),
+                        &clock->reading);
+        }
+    }
+}
+
 /* ftrace's local clock is one of its own on each CPU. */
 static char *guest_name(const TcsGuestClock *clock)
 {
@@ -229,6 +246,7 @@ TcsModel *tcs_model_new(const TcsLog *log, GError **error)
 
         add_counters(model, sample);
         add_host_clocks(model, sample, nominal, log->host_slew_ppm);
+        add_local_clocks(model, sample, nominal, log->host_slew_ppm);
         add_guest_clocks(model, sample, nominal);
     }
     return g_steal_pointer(&model);

@@ -106,6 +106,9 @@ char *tcs_report_json(const char *vm, const TcsSample *sample,
         json_object *object = json_object_new_object();
 
         add_string(object, "guest", refusal->guest);
+        if (refusal->host[0]) {
+            add_string(object, "host", refusal->host);
+        }
         add_string(object, "reason", refusal->reason);
         json_object_array_add(refused, object);
     }

@@ -121,7 +121,12 @@ static void add_refusals(GString *text, const TcsOffsets *offsets)
         const TcsRefusal *refusal =
             &g_array_index(offsets->refusals, TcsRefusal, i);
 
-        tcs_table_cell(table, "%s", refusal->guest);
+        if (refusal->host[0] && !g_str_equal(refusal->guest, refusal->host)) {
+            tcs_table_cell(table, "%s - host's %s", refusal->guest,
+                           refusal->host);
+        } else {
+            tcs_table_cell(table, "%s", refusal->guest);
+        }
         tcs_table_cell(table, "%s", refusal->reason);
     }
     tcs_table_print(table, text);

@@ -350,7 +350,7 @@ static void step_agent(GTask *task)
         }
         json_object_object_add(arguments, "clocks", clocks);
     }
-    taking->sampler = tcs_host_sampler_start();
+    taking->sampler = tcs_host_sampler_start(session->options.host_clocks);
     taking->local[BEFORE_AGENT] = tcs_counter_before();
     tcs_rpc_call_async(session->agent, AGENT_COMMAND, arguments,
                        session->options.timeout_ms, on_agent_answer, task);
@@ -372,6 +372,16 @@ static void on_agent_connected(GObject *source, GAsyncResult *result,
     step_query_before(task);
 }
 
+/* Where there is no agent to wait for: once is enough. */
+static GArray *read_host_clocks(const TcsSession *session)
+{
+    if (tcs_host_clocks_count(session->options.host_clocks) == 0) {
+        return g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+    }
+    return tcs_host_sampler_stop(
+        tcs_host_sampler_start(session->options.host_clocks));
+}
+
 static void on_query_before(GObject *source, GAsyncResult *result,
                             gpointer user_data)
 {
@@ -387,7 +397,7 @@ static void on_query_before(GObject *source, GAsyncResult *result,
     }
     if (!session->options.agent || !sample->qmp_before->running) {
         /* A paused guest cannot answer; waiting for it would be in vain. */
-        sample->local_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+        sample->local_clocks = read_host_clocks(session);
         step_query_after(task);
     } else if (!session->agent) {
         tcs_agent_connect_async(session->options.agent,

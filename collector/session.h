@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "guest-reply.h"
+#include "host-clocks.h"
 #include "qmp-reply.h"
 
 G_BEGIN_DECLS
@@ -21,6 +22,7 @@ typedef struct {
     guint timeout_ms;
     guint agent_samples; /* readings per clock the agent takes */
     char **clocks;       /* guest clocks to ask for; NULL: the agent's choice */
+    TcsHostClocks *host_clocks; /* to be read as well; borrowed; NULL: none */
 } TcsSessionOptions;
 
 /*
@@ -36,7 +38,10 @@ typedef struct {
      * first query was answered, before the second one was.
      */
     struct tcs_host_span window;
-    /* Of TcsHostClock; empty where the VM runs on another machine. */
+    /*
+     * Of TcsHostClock, `host_clocks` among them; empty where the VM runs on
+     * another machine.
+     */
     GArray *local_clocks;
     gboolean is_local;
 } TcsSample;
