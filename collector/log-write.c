@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -145,7 +146,14 @@ gboolean tcs_log_close(TcsLogWriter *writer, GError **error)
 {
     gboolean ok = fsync(writer->fd) == 0 || errno == EINVAL ||
                   set_file_error(error, "flush", writer->path);
+    struct stat status;
 
+    if (ok && fstat(writer->fd, &status) == 0 && status.st_nlink == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s was removed while it was written; the log is lost",
+                    writer->path);
+        ok = FALSE;
+    }
     if (close(writer->fd) < 0 && ok) {
         ok = set_file_error(error, "close", writer->path);
     }

@@ -29,7 +29,10 @@ TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error);
 gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
                         GError **error);
 
-/* Flushes to disk and closes. */
+/*
+ * Flushes to disk and closes. TCS_ERROR_FILE where that fails, or the file has
+ * been removed meanwhile.
+ */
 gboolean tcs_log_close(TcsLogWriter *writer, GError **error);
 
 /* Reading. */
@@ -40,10 +43,12 @@ typedef struct {
     GPtrArray *samples;  /* of TcsSample */
     GPtrArray *warnings; /* of char *: lines that were left out, and why */
     guint damaged;       /* lines; may be more than there are warnings */
+    /* In each reply only the epochs that the replies before had not. */
 } TcsLog;
 
 /*
- * A torn last line and damaged samples become warnings; a file that is no sync
+ * A torn last line, damaged samples and samples that are not later than the
+ * ones before become warnings, with their line numbers; a file that is no sync
  * log, or has no good header, is TCS_ERROR_FILE.
  */
 TcsLog *tcs_log_read(const char *path, GError **error);
