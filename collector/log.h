@@ -47,10 +47,12 @@ typedef struct {
     GPtrArray *samples;  /* of TcsSample */
     GPtrArray *warnings; /* of char *: lines that were left out, and why */
     guint damaged;       /* lines; may be more than there are warnings */
+    /* In each reply only the epochs that the replies before had not. */
 } TcsLog;
 
 /*
- * A torn last line and damaged samples become warnings; a file that is no sync
+ * A torn last line, damaged samples and samples that are not later than the
+ * ones before become warnings, with their line numbers; a file that is no sync
  * log, or has no good header, is TCS_ERROR_FILE.
  */
 TcsLog *tcs_log_read(const char *path, GError **error);
