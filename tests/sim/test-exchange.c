@@ -9,7 +9,7 @@
 
 #include "sim-exchange.h"
 
-#define CASES 500
+#define CASES 300
 #define TICK  ((int64_t)1 << SIM_FINE_BITS)
 
 struct sim {
