@@ -80,7 +80,7 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options)
     session->options.qmp = g_strdup(options->qmp);
     session->options.agent = g_strdup(options->agent);
     session->options.clocks = g_strdupv(options->clocks);
-    session->vm = g_strdup(options->qmp);
+    session->vm = g_filename_display_name(options->qmp);
     return session;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "target-options.h"
 
+#include <sys/stat.h>
+
 #include "address.h"
 #include "error.h"
 
@@ -15,9 +17,9 @@
 void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context)
 {
     const GOptionEntry entries[] = {
-        { "qmp", 0, 0, G_OPTION_ARG_STRING, &target->qmp, "QEMU's monitor",
+        { "qmp", 0, 0, G_OPTION_ARG_FILENAME, &target->qmp, "QEMU's monitor",
           "PATH|HOST:PORT" },
-        { "agent", 0, 0, G_OPTION_ARG_STRING, &target->agent,
+        { "agent", 0, 0, G_OPTION_ARG_FILENAME, &target->agent,
           "the guest's agent: qga:PATH, vsock:CID[:PORT], tcp:HOST:PORT or "
           "unix:PATH",
           "ADDRESS" },
@@ -33,6 +35,24 @@ void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context)
     g_option_context_add_main_entries(context, entries, NULL);
 }
 
+/* connect() says of any other file that nobody is listening there. */
+static gboolean check_socket(const TcsAddress *address, GError **error)
+{
+    struct stat state;
+    g_autofree char *path = NULL;
+
+    if (address->kind != TCS_ADDRESS_UNIX || stat(address->path, &state) < 0 ||
+        S_ISSOCK(state.st_mode)) {
+        return TRUE;
+    }
+    path = g_filename_display_name(address->path);
+    g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                "%s is %s and no socket; name the socket that %s listens on",
+                path, S_ISDIR(state.st_mode) ? "a directory" : "a file",
+                address->qga ? "QEMU" : "QEMU or the agent");
+    return FALSE;
+}
+
 /* Mistyped addresses are told before anything is tried. */
 static gboolean check_addresses(const TcsTargetOptions *target, GError **error)
 {
@@ -41,7 +61,8 @@ static gboolean check_addresses(const TcsTargetOptions *target, GError **error)
         qmp && target->agent ? tcs_address_parse_agent(target->agent, error)
                              : NULL;
 
-    return qmp && (agent || !target->agent);
+    return qmp && (agent || !target->agent) && check_socket(qmp, error) &&
+           (!agent || check_socket(agent, error));
 }
 
 gboolean tcs_target_options_check(const TcsTargetOptions *target,

@@ -176,7 +176,9 @@ static gboolean check_wanted(const Options *options, const TcsOffsets *offsets,
     if (tcs_offsets_has(offsets, guest, host)) {
         return TRUE;
     }
-    refusal = find_refusal(offsets, guest, host);
+    refusal = guest || options->session.agent
+                  ? find_refusal(offsets, guest, host)
+                  : NULL;
     if (refusal) {
         set_refused(refusal, error);
     } else if (options->session.agent && guest) {
