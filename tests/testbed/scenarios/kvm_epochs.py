@@ -16,7 +16,7 @@ TSC, TSC_ADJUST = 0x10, 0x3b
 # By how much the guest moves the TSC of each vCPU but the first, in ticks.
 MOVES = {1: 2_000_000, 2: -30_000_000_000, 3: 7}
 # What query and show may take before they are called a hang.
-PROMPT = 3
+PROMPT = 10
 
 
 def truth(guest):
