@@ -50,7 +50,7 @@ class Subject:
     def start(self, interval_s):
         clocks = " ".join(f"--clock {name}" for name in NAMES)
         self.host.check(f"trace-clock-sync record -o {self._log_path} --qmp {self.guest.qmp_path} "
-                        f"--agent vsock:{self.cid} --timeout 20 --interval {interval_s} {clocks} "
+                        f"--agent vsock:{self.cid} --timeout 60 --interval {interval_s} {clocks} "
                         f"</dev/null >/run/{self.name}.record 2>&1 & echo $! >/run/{self.name}.pid")
         wait_for(self.host, f"[ -s {self._log_path} ]", 60)
         self._ending = threading.Event()
@@ -65,7 +65,7 @@ class Subject:
         try:
             while not self._ending.is_set():
                 before = query(self.guest)
-                answer = self.guest.check(f"nc 127.0.0.1 {PROBE_PORT}", stdin=request)
+                answer = self.guest.check(f"nc 127.0.0.1 {PROBE_PORT}", 120, request)
                 after = query(self.guest)
                 replies = [json.loads(line)["return"] for line in answer.splitlines()]
                 assert len(replies) == self.vcpus, answer
@@ -96,7 +96,7 @@ class Subject:
 def measure(host, subjects, seconds, least, interval_s, note):
     """Takes readings of all subjects at once, for so long and until there are `least` of each.
 
-    Returns ntp.kernel_state of the host over time.
+    Returns ntp.kernel_state of the host over time, and how many seconds it took.
     """
     source = ntp.start_source(host)
     ntp.start_host_client(host).wait_synchronised()
@@ -123,4 +123,4 @@ def measure(host, subjects, seconds, least, interval_s, note):
         time.sleep(STATE_SECONDS)
     for subject in subjects:
         subject.stop()
-    return states
+    return states, spent
