@@ -10,8 +10,9 @@ VCPUS = 2
 
 
 def known(before, after):
-    """The epochs with a cause. QEMU also sets the counter forward, by microseconds to milliseconds,
-    where it has seen this machine's TSC go backward; that is told as unknown."""
+    """The epochs with a cause. QEMU never lets its counter run backward: where it finds it behind
+    the value it gave last, it sets it forward. That happens now and then while the guest boots,
+    by microseconds to milliseconds, and is told as unknown."""
     unknown = [pair for pair in since(before, after) if pair[1] == "unknown"]
     return [pair for pair in since(before, after) if pair not in unknown]
 
