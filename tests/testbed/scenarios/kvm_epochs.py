@@ -226,6 +226,8 @@ def check_reset_alone(t):
     t.g.qmp("cont")
     t.g.shell.wait_ready(120)
     assert truth(t.g)["generation"] == after["generation"]
+    t.g.check(f"msr 1 {TSC_ADJUST} +1000")
+    assert since(after, truth(t.g)) == [(1, "unknown")], truth(t.g)["epochs"]
 
 
 def check_plug(t):
