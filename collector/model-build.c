@@ -139,6 +139,35 @@ static void add_guest_clocks(Builder *builder, const TcsSample *sample)
 }
 
 /*
+ * Guest CPUs' counters as a method's answers bound them, where no hypervisor
+ * was asked: it would know better.
+ */
+static void add_lines(Builder *builder, const TcsSample *sample)
+{
+    const TcsEvidence *evidence = sample->placement;
+
+    if (!evidence || !sample->guest || sample->qmp_after->vcpus->len > 0) {
+        return;
+    }
+    for (guint i = 0; i < evidence->lines->len; i++) {
+        gint64 cpu = g_array_index(evidence->lines, TcsCpuLine, i).cpu;
+        g_autofree char *name = g_strdup_printf(
+            "guest:%s@%" G_GINT64_FORMAT, sample->qmp_after->counter, cpu);
+        TcsModelClock *clock = tcs_model_lookup(builder->model, name);
+
+        if (!clock) {
+            clock = tcs_model_add(builder->model, g_steal_pointer(&name),
+                                  TCS_CLOCK_GUEST_LINES);
+            clock->lines = tcs_counter_lines_new(cpu);
+        }
+        if (clock->kind == TCS_CLOCK_GUEST_LINES) {
+            tcs_counter_lines_add(clock->lines, evidence->ties,
+                                  sample->guest->boot_id);
+        }
+    }
+}
+
+/*
  * A vCPU that comes up with its first stable mapping. It had none in the
  * replies before this one, if there were any.
  */
@@ -357,6 +386,7 @@ TcsModel *tcs_model_new(const TcsLog *log, GError **error)
         add_host_clocks(&builder, sample);
         add_local_clocks(&builder, sample);
         add_guest_clocks(&builder, sample);
+        add_lines(&builder, sample);
     }
     add_common_counter(&builder, counter);
     g_array_unref(builder.counters);

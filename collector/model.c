@@ -14,6 +14,7 @@ static void clock_free(gpointer data)
     TcsModelClock *clock = data;
 
     tcs_counter_epochs_clear(&clock->epochs);
+    tcs_counter_lines_free(clock->lines);
     tcs_timeline_clear(&clock->timeline);
     g_free(clock->name);
     g_free(clock);
@@ -81,7 +82,8 @@ const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
     }
     for (guint i = 0; i < model->clocks->len; i++) {
         clock = g_ptr_array_index(model->clocks, i);
-        if (clock->kind == TCS_CLOCK_GUEST_COUNTER &&
+        if ((clock->kind == TCS_CLOCK_GUEST_COUNTER ||
+             clock->kind == TCS_CLOCK_GUEST_LINES) &&
             g_str_has_prefix(clock->name, name) &&
             clock->name[strlen(name)] == '@') {
             g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
@@ -108,8 +110,11 @@ static gboolean set_gap(GError **error, const char *name)
 static gboolean counter_when(const TcsModelClock *clock, guint64 value,
                              struct tcs_host_span *ret_when, GError **error)
 {
-    switch (tcs_counter_epochs_when(
-        &clock->epochs, (struct tcs_guest_ticks){ value }, ret_when)) {
+    const struct tcs_guest_ticks ticks = { value };
+
+    switch (clock->kind == TCS_CLOCK_GUEST_LINES
+                ? tcs_counter_lines_when(clock->lines, ticks, ret_when)
+                : tcs_counter_epochs_when(&clock->epochs, ticks, ret_when)) {
     case 0:
         return TRUE;
     case -ENOTUNIQ:
@@ -127,7 +132,8 @@ static gboolean clock_when(const TcsModelClock *clock, guint64 value,
 {
     struct tcs_ns_span span;
 
-    if (clock->kind == TCS_CLOCK_GUEST_COUNTER) {
+    if (clock->kind == TCS_CLOCK_GUEST_COUNTER ||
+        clock->kind == TCS_CLOCK_GUEST_LINES) {
         return counter_when(clock, value, ret_when, error);
     }
     if (clock->kind == TCS_CLOCK_HOST_COUNTER) {
@@ -159,13 +165,17 @@ static gboolean clock_when(const TcsModelClock *clock, guint64 value,
 static gboolean counter_at(const TcsModelClock *clock, struct tcs_host_span at,
                            guint64 *ret_lo, guint64 *ret_hi, GError **error)
 {
-    struct tcs_guest_ticks lo, hi;
+    struct tcs_guest_span guest;
+    int ret =
+        clock->kind == TCS_CLOCK_GUEST_LINES
+            ? tcs_counter_lines_at(clock->lines, at, &guest)
+            : tcs_counter_epochs_at(&clock->epochs, at, &guest.lo, &guest.hi);
 
-    if (tcs_counter_epochs_at(&clock->epochs, at, &lo, &hi) < 0) {
+    if (ret < 0) {
         return set_gap(error, clock->name);
     }
-    *ret_lo = lo.ticks;
-    *ret_hi = hi.ticks;
+    *ret_lo = guest.lo.ticks;
+    *ret_hi = guest.hi.ticks;
     return TRUE;
 }
 
@@ -183,7 +193,8 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
         *ret_lo = *ret_hi = value;
         return TRUE;
     }
-    if (to->kind == TCS_CLOCK_GUEST_COUNTER) {
+    if (to->kind == TCS_CLOCK_GUEST_COUNTER ||
+        to->kind == TCS_CLOCK_GUEST_LINES) {
         return counter_at(to, at, ret_lo, ret_hi, error);
     }
     if (to->kind == TCS_CLOCK_HOST_COUNTER) {

@@ -21,7 +21,7 @@ from qapi_schema import Schema
 TWO_64 = 1 << 64
 CLOCKS = ("mono", "mono_raw", "boot", "tai", "realtime")
 COUNTER = "x86-tsc"
-QUERY, READ = peers.OURS
+QUERY, READ, _ = peers.OURS
 REFUSED, UNREACHABLE, USAGE, FILE = 4, 3, 2, 5
 
 
