@@ -26,7 +26,7 @@ from verdict import Verdict  # noqa: E402
 DOCUMENT = ROOT / "docs/measurements.md"
 FREQUENCIES = {"unscaled": None, "1 GHz": 1_000_000, "3 GHz": 3_000_000}
 SECONDS, LEAST = 600, 1000
-INTERVAL_S = 0.35
+INTERVAL_S = 0.25
 SHOWS, RECORDINGS = 30, 4
 RETRIES = 2
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
@@ -79,7 +79,7 @@ def judged(bench, stage, name, guest):
         say(f"CONTRADICTION: {text[:1000]}")
     return {"title": title(name, guest.vcpus), "rows": rows, "states": guest.states,
             "contradictions": verdict.contradictions(), "said": guest.said,
-            "samples": verdict.samples, "probes": len(guest.probes)}
+            "samples": verdict.samples, "probes": guest.rounds}
 
 
 def query_khz(guest):
