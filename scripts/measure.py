@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / "tests/testbed"), str(ROOT / "tests")]
 
 import figures  # noqa: E402
 import machines  # noqa: E402
+import ranking  # noqa: E402
 import readings  # noqa: E402
 import stock  # noqa: E402
 import subject  # noqa: E402
@@ -157,9 +158,19 @@ def trace_cmd(bench, stage, _options):
     return result
 
 
+def compare(bench, _stage, _options):
+    """Every method on one guest, under real NTP and under real PTP."""
+    found = ranking.measure(bench.boot(), say)
+    return {"runs": ranking.RUNS, "rows": [
+        {"method": method, "under": under, "holds": rows["holds"],
+         "bound": readings.summary(rows["bounds"]), "error": readings.summary(rows["errors"]),
+         "took-us": readings.summary(rows["took"])[0]}
+        for under, (methods, _) in found.items() for method, rows in methods.items()]}
+
+
 STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
           "clocks-4": lambda *a: clocks(a[0], a[1], 4, a[2]),
-          "trace-cmd": trace_cmd}
+          "trace-cmd": trace_cmd, "compare": compare}
 
 
 def machine():
