@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / "tests/testbed"), str(ROOT / "tests")]
 
 import figures  # noqa: E402
 import machines  # noqa: E402
+import ranking  # noqa: E402
 import readings  # noqa: E402
 import stock  # noqa: E402
 import subject  # noqa: E402
@@ -26,7 +27,7 @@ from verdict import Verdict  # noqa: E402
 DOCUMENT = ROOT / "docs/measurements.md"
 FREQUENCIES = {"unscaled": None, "1 GHz": 1_000_000, "3 GHz": 3_000_000}
 SECONDS, LEAST = 600, 1000
-INTERVAL_S = 0.35
+INTERVAL_S = 0.25
 SHOWS, RECORDINGS = 30, 4
 RETRIES = 2
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
@@ -79,7 +80,7 @@ def judged(bench, stage, name, guest):
         say(f"CONTRADICTION: {text[:1000]}")
     return {"title": title(name, guest.vcpus), "rows": rows, "states": guest.states,
             "contradictions": verdict.contradictions(), "said": guest.said,
-            "samples": verdict.samples, "probes": len(guest.probes)}
+            "samples": verdict.samples, "probes": guest.rounds}
 
 
 def query_khz(guest):
@@ -157,9 +158,19 @@ def trace_cmd(bench, stage, _options):
     return result
 
 
+def compare(bench, _stage, _options):
+    """Every method on one guest, under real NTP and under real PTP."""
+    found = ranking.measure(bench.boot(), say)
+    return {"runs": ranking.RUNS, "rows": [
+        {"method": method, "under": under, "holds": rows["holds"],
+         "bound": readings.summary(rows["bounds"]), "error": readings.summary(rows["errors"]),
+         "took-us": readings.summary(rows["took"])[0]}
+        for under, (methods, _) in found.items() for method, rows in methods.items()]}
+
+
 STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
           "clocks-4": lambda *a: clocks(a[0], a[1], 4, a[2]),
-          "trace-cmd": trace_cmd}
+          "trace-cmd": trace_cmd, "compare": compare}
 
 
 def machine():

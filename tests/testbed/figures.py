@@ -70,6 +70,17 @@ def show(stage):
     return table(["guest", "runs", *stage["show-clocks"]], rows)
 
 
+def ranks(stage):
+    order = sorted(stage["rows"], key=lambda r: (r["error"][0], r["bound"][0]))
+    return table(["method", "guest's clock by", "median claimed bound", "median error",
+                  "greatest error", "bound holds", "takes"],
+                 [[r["method"], r["under"], duration(r["bound"][0]),
+                   *(["-", "-"] if r["method"] == "hypervisor" else
+                     [duration(r["error"][0]), duration(r["error"][2])]),
+                   "always" if r["holds"] else "NO", duration(r["took-us"] * 1000)]
+                  for r in order])
+
+
 def section(machine, stages):
     """The whole section. stages: {name: what it left}; those that were not run are left out."""
     text = f"""## Every clock, while NTP moves it
@@ -112,7 +123,14 @@ guest's file puts an event of that moment off, against KVM's map. It takes `kvm`
 """
         text += show(stage)
     if "compare" in stages:
-        text += "\n## compare\n\n" + stages["compare"]["text"]
+        text += f"""
+## All methods on one guest
+
+`compare` of the guest's realtime, {stages["compare"]["runs"]} runs with the guest's clock disciplined by chrony over NTP, and as many by
+chrony on KVM's PTP clock (`/dev/ptp0`, ptp_kvm); the host's own clock by NTP. The error is the difference from the hypervisor's answer.
+
+"""
+        text += ranks(stages["compare"])
     return text
 
 

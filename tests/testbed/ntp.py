@@ -15,22 +15,23 @@ POLL_LOG2 = 4
 # its host, so it needs room for the sum of all four, and that has to stay under the 500 ppm of
 # adjtimex's frequency: beyond, chrony changes the length of the tick.
 HOST_LIMITS, GUEST_LIMITS = (100, 40), (200, 160)
+# Without it, which Debian has, the kernel is not told that it is synchronised.
+RTCSYNC = "rtcsync"
 
 
 class Chrony:
-    """One chronyd on a machine. limits: as above; None: it touches no clock."""
+    """One chronyd on a machine. steers: whether it touches the machine's clock; limits: as above."""
 
-    def __init__(self, machine, name, config, limits=None):
+    def __init__(self, machine, name, config, steers=False, limits=None):
         self.machine, self.name = machine, name
         self._run = f"/run/chrony-{name}"
         lines = ["cmdport 0", f"bindcmdaddress {self._run}/socket", f"pidfile {self._run}/pid",
                  *config]
         if limits:
-            # rtcsync, as Debian has it: without it the kernel is not told that it is synchronised.
-            lines += ["rtcsync", f"maxslewrate {limits[0]}", f"maxdrift {limits[1]}"]
+            lines += [f"maxslewrate {limits[0]}", f"maxdrift {limits[1]}"]
         machine.check(f"mkdir -p -m 700 {self._run}")
         machine.put(f"{self._run}/conf", "".join(line + "\n" for line in lines).encode())
-        machine.check(f"chronyd -d {'' if limits else '-x '}-u root -f {self._run}/conf "
+        machine.check(f"chronyd -d {'' if steers else '-x '}-u root -f {self._run}/conf "
                       f"</dev/null >{self._run}/log 2>&1 &")
         try:
             wait_for(machine, f"[ -S {self._run}/socket ]")
@@ -47,6 +48,10 @@ class Chrony:
                 "last-s": float(fields[5]), "rms-s": float(fields[6]),
                 "frequency-ppm": float(fields[7]), "skew-ppm": float(fields[9])}
 
+    def stop(self):
+        self.machine.check(f"kill $(cat {self._run}/pid)")
+        wait_for(self.machine, f"[ ! -e {self._run}/pid ]")
+
     def wait_synchronised(self, seconds=60):
         wait_for(self.machine, f"chronyc -c -h {self._run}/socket tracking | grep -q ',Normal$'",
                  seconds)
@@ -58,14 +63,14 @@ def start_source(host):
                                    "bindaddress 127.0.0.1", "allow 127.0.0.1"])
 
 
-def client_config(server, options=""):
-    return [f"server {server} minpoll {POLL_LOG2} maxpoll {POLL_LOG2} iburst {options}".rstrip()]
+def client_config(server):
+    return [f"server {server} minpoll {POLL_LOG2} maxpoll {POLL_LOG2} iburst"]
 
 
 def start_host_client(host):
     """Steers L1's clock by the source, and serves guests."""
     return Chrony(host, "client", [*client_config(f"127.0.0.1 port {SOURCE_PORT}"),
-                                   "port 123", "allow 10.0.0.0/8"], HOST_LIMITS)
+                                   RTCSYNC, "port 123", "allow 10.0.0.0/8"], True, HOST_LIMITS)
 
 
 def network(number):
@@ -89,8 +94,8 @@ def connect(host, guest, number):
 
 
 def start_guest_client(guest, number):
-    return Chrony(guest, "client", client_config(network(number)[0]) + ["port 0"],
-                  GUEST_LIMITS)
+    return Chrony(guest, "client", [*client_config(network(number)[0]), RTCSYNC, "port 0"],
+                  True, GUEST_LIMITS)
 
 
 def kernel_state(machine):

@@ -2,6 +2,8 @@
 # A guest whose clocks are measured while NTP moves them, in two ways at once: trace-clock-sync record in
 # L1, and readings of every clock on every vCPU that are taken apart from it and that it knows nothing
 # of. Collects only; verdict.py judges.
+import base64
+import gzip
 import json
 import threading
 import time
@@ -15,6 +17,8 @@ MARKED = ("local", "global", "perf", "uptime", "counter")
 NAMES = ("x86-tsc", *CLOCKS, *MARKED)
 PROBE_PORT = 4000
 STATE_SECONDS = 10
+# Readings of each clock and vCPU between two queries, and the pause after each.
+BATCH, PAUSE_US = 20, 250_000
 
 
 class Subject:
@@ -23,7 +27,8 @@ class Subject:
     def __init__(self, name, khz, vcpus, number):
         self.name, self.khz, self.vcpus, self.number = name, khz, vcpus, number
         self.cid = number + 2
-        self.probes = []  # (query before, agent's reply from each CPU, query after)
+        self.probes = []  # (query before, agent's replies, each from one CPU, query after)
+        self.rounds = 0   # of them: readings of each clock on each CPU
         self.states = []  # ntp.kernel_state of the guest
         self.log = None   # text of the sync log
         self.said = None  # by record, when it ended
@@ -59,37 +64,46 @@ class Subject:
 
     def _probe_all(self):
         # A request for each CPU: one for all of them would move the agent to and fro for each clock.
-        request = "".join(json.dumps({"execute": "guest-get-trace-clocks", "arguments": {
-            "clocks": list(NAMES), "cpus": [cpu]}}) + "\n" for cpu in range(self.vcpus)).encode()
+        self.guest.put("/run/requests", "".join(json.dumps(
+            {"execute": "guest-get-trace-clocks",
+             "arguments": {"clocks": list(NAMES), "cpus": [cpu]}}) + "\n"
+            for cpu in range(self.vcpus)).encode())
         next_state = 0
         try:
             while not self._ending.is_set():
-                before = query(self.guest)
-                answer = self.guest.check(f"nc 127.0.0.1 {PROBE_PORT}", 120, request)
-                after = query(self.guest)
-                replies = [json.loads(line)["return"] for line in answer.splitlines()]
-                assert len(replies) == self.vcpus, answer
-                for reply in replies:
-                    SCHEMA.check_reply("guest-get-trace-clocks", reply)
-                self.probes.append((before, replies, after))
+                self._probe()
                 if time.monotonic() > next_state:
                     self.states.append(ntp.kernel_state(self.guest))
                     next_state = time.monotonic() + STATE_SECONDS
         except Exception as e:  # pylint: disable=broad-except  # told by stop(), in its own thread
             self._error = e
 
+    def _probe(self):
+        before = query(self.guest)
+        answer = self.guest.check(
+            f"i=0; while [ $i -lt {BATCH} ]; do i=$((i+1)); cat /run/requests; usleep {PAUSE_US}; "
+            f"done | nc 127.0.0.1 {PROBE_PORT}", 300)
+        after = query(self.guest)
+        replies = [json.loads(line)["return"] for line in answer.splitlines()]
+        assert len(replies) == self.vcpus * BATCH, answer
+        for reply in replies:
+            SCHEMA.check_reply("guest-get-trace-clocks", reply)
+        self.probes.append((before, replies, after))
+        self.rounds += BATCH
+
     def samples(self):
         return int(self.host.check(f"wc -l <{self._log_path}")) - 1
 
     def stop(self):
         self._ending.set()
-        self._thread.join(60)
+        self._thread.join(300)
         if self._error or self._thread.is_alive():
             raise Failure(f"probes of {self.name}: {self._error or 'hang'}") from self._error
         self.host.check(f"kill -INT $(cat /run/{self.name}.pid)")
         wait_for(self.host, f"[ ! -d /proc/$(cat /run/{self.name}.pid) ]", 60)
         self.said = self.host.get(f"/run/{self.name}.record").strip()
-        self.log = self.host.get(self._log_path)
+        packed = self.host.check(f"gzip -1 -c {self._log_path} | base64", 300)
+        self.log = gzip.decompress(base64.b64decode(packed)).decode()
         assert [self.guest.debugfs(n) for n in range(self.vcpus)] == self.truth, "KVM's map moved"
 
 
@@ -114,12 +128,12 @@ def measure(host, subjects, seconds, least, interval_s, note):
             source.command(f"dfreq {20 if turn == 0 else 40 if turn % 2 == 0 else -40}")
             turn += 1
         states.append(ntp.kernel_state(host))
-        have = min(min(s.samples(), len(s.probes)) for s in subjects)
-        if len(states) % 6 == 0:
-            note(f"{spent:.0f} s: " + ", ".join(
-                f"{s.name} {s.samples()} + {len(s.probes)}" for s in subjects))
-        if spent > seconds and have >= least or spent > 2 * seconds + 60:
-            break
+        if len(states) % 6 == 0 or spent > seconds:
+            have = {s.name: (s.samples(), s.rounds) for s in subjects}
+            note(f"{spent:.0f} s: readings by record and apart from it: {have}")
+            least_now = min(min(pair) for pair in have.values())
+            if spent > seconds and (least_now >= least or spent > 2 * seconds + 60):
+                break
         time.sleep(STATE_SECONDS)
     for subject in subjects:
         subject.stop()
