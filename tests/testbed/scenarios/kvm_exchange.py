@@ -6,7 +6,7 @@ from measure import (OUR_PORT, QGA_PORT, exact, start_agent, start_qga, straight
 
 NEEDS = ("guest-agent/trace-clock-agent", "guest-agent/qga-extension.so",
          "qemu-plugin/trace-clock-sync.so", "tests/testbed/exchange-probe")
-PROBES = 2000
+PROBES = 500
 ROUNDS = 5
 
 
