@@ -211,3 +211,10 @@ def check_record(t):
             assert low <= reading["value"] + reading["resolution-ns"] and \
                 high >= reading["value"], (name, reading, rows)
         t.note(f"{name}: {high - low} ns wide")
+    # The counter itself holds against debugfs.
+    sample = json.loads(t.host.check(f"sed -n 4p {log}"))
+    host, cpu = sample["window"][0], sample["probes"][0]["reply"]["cpu"]
+    row = t.host.check(f"trace-clock-sync map {log} host:{COUNTER} guest:{COUNTER}@{cpu} {host}")
+    _, low, high = map(int, row.split())
+    assert low <= host + truth <= high, (low, host + truth, high)
+    t.note(f"{COUNTER}: {high - low} ticks wide")
