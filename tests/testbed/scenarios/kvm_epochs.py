@@ -5,7 +5,8 @@ import json
 import time
 from fractions import Fraction
 
-from channel import QmpError
+from channel import Failure, QmpError
+from machines import BOOT_ATTEMPTS, BOOT_SECONDS
 from measure import (clock, exact, query, show, show_ok, start_agent, straight_line_through,
                      wait_for)
 from recording import Recording, since, sound
@@ -184,50 +185,69 @@ def check_undone(t):
     assert since(before, after) == [(1, "unknown")] * 2, after["epochs"]
 
 
+def reset(t):
+    """system_reset, done: KVM has other offsets."""
+    offset = truth(t.g)["vcpus"][0]["offset"]
+    t.g.qmp("system_reset")
+    wait_for(t.host, f"[ $(cat /sys/kernel/debug/kvm/{t.g.pid}-*/vcpu0/tsc-offset) != {offset} ]")
+
+
+def revive(t):
+    """Returns when the guest has booted again, see Host.boot_guest for why in several attempts."""
+    for attempt in range(1, BOOT_ATTEMPTS + 1):
+        try:
+            t.g.shell.wait_ready(2 * BOOT_SECONDS)
+            return
+        except Failure:
+            if attempt == BOOT_ATTEMPTS:
+                raise
+            t.note("the guest did not boot again: another reset")
+            reset(t)
+
+
 def check_reset(t):
-    """a write, then a reset, nobody asks in between: two causes, in order"""
+    """a write, then a reset, and a recording: two causes, in order, and the counters split"""
     recording = Recording(t.host, "/run/reset.tcs", f"--qmp {t.g.qmp_path}")
+    recording.more()
     before = truth(t.g)
     recording.more()
     t.g.check(f"msr 1 {TSC_ADJUST} +1000000")
-    t.g.qmp("system_reset")
-    t.g.shell.wait_ready(120)
+    reset(t)
     recording.more()
     after = truth(t.g)
     recording.more()
     t.note(f"{since(before, after)}; {recording.stop()}")
-    assert [p for p in since(before, after) if p[1] == "reset"] == \
-        [(n, "reset") for n in range(4)], after["epochs"]
-    assert since(before, after)[0] == (1, "unknown"), after["epochs"]
+    assert since(before, after) == [(1, "unknown")] + [(n, "reset") for n in range(4)]
     assert len({v["offset"] for v in after["vcpus"]}) == 1, after["vcpus"]
-    for cpu in (0, 1):
-        t.note(f"{recording.splits(before, after, cpu):.0%} unknown")
+    t.note(f"{recording.splits(before, after):.0%} of the time between two queries is unknown")
+    revive(t)
 
 
 def check_reset_alone(t):
-    """the same without anyone recording, and resets of a stopped VM"""
+    """the same while nobody asks, and resets of a stopped VM; none is blamed for a later write"""
     before = truth(t.g)
     t.g.check(f"msr 1 {TSC_ADJUST} +1000000")
     t.g.qmp("system_reset")
-    t.g.shell.wait_ready(120)
+    revive(t)
     after = truth(t.g)
     t.note(since(before, after))
-    assert since(before, after) == [(1, "unknown")] + [(n, "reset") for n in range(4)]
+    # A second reset, should the boot have needed one, is told like the first.
+    assert since(before, after)[0] == (1, "unknown"), since(before, after)
+    assert set(since(before, after)[1:]) == {(n, "reset") for n in range(4)}, since(before, after)
     t.g.qmp("stop")
     for _ in range(2):
         before = truth(t.g)
         # What would move a TSC by less than a second is no move to KVM, but vCPUs set in step.
         time.sleep(1.5)
-        t.g.qmp("system_reset")
-        wait_for(t.host, f"[ $(cat /sys/kernel/debug/kvm/{t.g.pid}-*/vcpu0/tsc-offset) != "
-                         f"{before['vcpus'][0]['offset']} ]")
+        reset(t)
         after = truth(t.g)
         assert since(before, after) == [(n, "reset") for n in range(4)], since(before, after)
     t.g.qmp("cont")
-    t.g.shell.wait_ready(120)
     assert truth(t.g)["generation"] == after["generation"]
+    revive(t)
+    before = truth(t.g)
     t.g.check(f"msr 1 {TSC_ADJUST} +1000")
-    assert since(after, truth(t.g)) == [(1, "unknown")], truth(t.g)["epochs"]
+    assert since(before, truth(t.g)) == [(1, "unknown")], truth(t.g)["epochs"]
 
 
 def check_plug(t):
@@ -299,20 +319,8 @@ def check_unplug(t):
     assert value == low == high == here["counter-after"] + here["offset"]
 
 
-def check_many_arguments(t):
-    """a list of 200000 vCPUs is answered in time, as is one with an index too many"""
-    for vcpus, good in (([0, 1] * 100_000, True), ([0, 1] * 100_000 + [99], False)):
-        start = time.monotonic()
-        try:
-            reply = query(t.g, vcpus)
-            assert good and [v["cpu-index"] for v in reply["vcpus"]] == [0, 1], reply
-        except QmpError as e:
-            assert not good and "99" in e.desc, e
-        t.note(f"{len(vcpus)} indices: {time.monotonic() - start:.3f} s")
-
-
 def check_preconfig(t):
-    """before there is a machine (-preconfig) QEMU refuses the command by itself, and says why"""
+    """before there is a machine (-preconfig) QEMU does not know the command; then it does"""
     t.g.quit()
     t.g = t.host.boot_guest("g2", vcpus=2, paused=True, args=["--preconfig"])
     try:
