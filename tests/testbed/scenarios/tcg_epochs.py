@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Epochs under TCG: the guest's counter stands still while the VM is stopped, so that every cont
 begins one, whatever it was stopped for; a reset does not touch it."""
+from channel import QmpError
 from measure import query
 from moves import SNAPSHOT, add_disk, job, until_migrated
 from recording import Here, Recording, look, since
@@ -88,6 +89,20 @@ def check_reset(t):
     t.vm.qmp("cont")
     t.vm.shell.wait_ready(120)
     assert known(after, look(t.vm)) == on_all("cont"), told(look(t.vm))
+
+
+def check_many_arguments(t):
+    """a list of thousands of vCPUs is answered, each vCPU once; an index too many is named"""
+    # QEMU's monitor takes a byte at a time, so that this takes seconds whatever we do.
+    reply = query(t.vm, [1, 0] * 2000)
+    assert [v["cpu-index"] for v in reply["vcpus"]] == [0, 1], reply
+    try:
+        query(t.vm, [1, 0] * 2000 + [99])
+    except QmpError as e:
+        t.note(e)
+        assert "99" in e.desc, e
+    else:
+        raise AssertionError("a vCPU that does not exist was accepted")
 
 
 def check_snapshot(t):
