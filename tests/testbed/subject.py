@@ -108,7 +108,7 @@ class Subject:
 
 
 def measure(host, subjects, seconds, least, interval_s, note):
-    """Takes readings of all subjects at once, for so long and until there are `least` of each.
+    """Takes readings of all subjects at once, for so long and until there are `least` of each clock.
 
     Returns ntp.kernel_state of the host over time, and how many seconds it took.
     """
@@ -129,9 +129,9 @@ def measure(host, subjects, seconds, least, interval_s, note):
             turn += 1
         states.append(ntp.kernel_state(host))
         if len(states) % 6 == 0 or spent > seconds:
-            have = {s.name: (s.samples(), s.rounds) for s in subjects}
-            note(f"{spent:.0f} s: readings by record and apart from it: {have}")
-            least_now = min(min(pair) for pair in have.values())
+            have = {s.name: (s.samples(), s.rounds * s.vcpus) for s in subjects}
+            note(f"{spent:.0f} s: readings of each clock by record and apart from it: {have}")
+            least_now = min(sum(pair) for pair in have.values())
             if spent > seconds and (least_now >= least or spent > 2 * seconds + 60):
                 break
         time.sleep(STATE_SECONDS)
