@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A guest whose clocks are measured while NTP moves them, in two ways at once: trace-clock-sync record in
-# L1, and readings of every clock on every vCPU that are taken apart from it and that it knows nothing
-# of. Collects only; verdict.py judges.
+# A guest whose clocks are measured while NTP moves them, in two ways at once: trace-clock-sync
+# record in L1, and readings of every clock on every vCPU that are taken apart from it and that it
+# knows nothing of. Collects only; verdict.py judges.
 import base64
 import gzip
 import json
@@ -63,7 +63,7 @@ class Subject:
         self._thread.start()
 
     def _probe_all(self):
-        # A request for each CPU: one for all of them would move the agent to and fro for each clock.
+        # A request for each CPU: one for all would move the agent to and fro for each clock.
         self.guest.put("/run/requests", "".join(json.dumps(
             {"execute": "guest-get-trace-clocks",
              "arguments": {"clocks": list(NAMES), "cpus": [cpu]}}) + "\n"
@@ -108,7 +108,7 @@ class Subject:
 
 
 def measure(host, subjects, seconds, least, interval_s, note):
-    """Takes readings of all subjects at once, for so long and until there are `least` of each clock.
+    """Takes readings of all subjects at once, for so long and until each clock has `least`.
 
     Returns ntp.kernel_state of the host over time, and how many seconds it took.
     """
