@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Measures what docs/measurements.md says, in the testbed, and writes its generated section. Each stage
-# leaves its figures and raw data in build/measure/; the section is made of all that are there.
+# Measures in the testbed what docs/measurements.md says, and writes its generated section. Each
+# stage leaves its figures and raw data in build/measure/; the section is made of all there are.
 import argparse
 import gzip
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -174,9 +175,10 @@ STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
 
 
 def machine():
-    return ("Real KVM under emulation (TCG) on a two-core machine that did other work as well: clock reads and "
-            "exits take some tens\nof times what they take on hardware, and bounds are wider by as much. Linux "
-            f"{stock.kernel().version.partition('-')[0]}, QEMU {stock.qemu().version()}, a host of two CPUs.")
+    return ("Real KVM under emulation (TCG), the host of two CPUs, on a machine of "
+            f"{os.cpu_count()} cores that may have done other work as well: clock reads and exits take some tens of "
+            "times what they take on hardware, and bounds are wider by as much. "
+            f"Linux {stock.kernel().version.partition('-')[0]}, QEMU {stock.qemu().version()}.")
 
 
 def write_document(out):

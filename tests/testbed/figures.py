@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Turns what a measurement left (plain dictionaries, as JSON keeps them) into the generated section of
-# docs/measurements.md. It measures nothing and judges nothing.
+# Turns what a measurement left (plain dictionaries, as JSON keeps them) into the generated section
+# of docs/measurements.md. It measures nothing and judges nothing.
+import textwrap
 from fractions import Fraction
 
 BEGIN = "<!-- measure: begin. Everything up to its end is written by scripts/measure. -->"
@@ -81,56 +82,66 @@ def ranks(stage):
                   for r in order])
 
 
+def paragraph(text):
+    return textwrap.fill(" ".join(text.split()), 120) + "\n\n"
+
+
+def clocks_section(measured):
+    minutes = " and ".join(number(s["seconds"] / 60) for s in measured)
+    return paragraph(f"""
+        `record` sampled each guest, and apart from it every clock was read on every vCPU; the
+        guests of one number of vCPUs ran at once, for {minutes} minutes. Contradictions were
+        looked for among all readings, in exact arithmetic: no straight line through a clock
+        that nobody steers; a rate beyond 500 ppm in one that NTP steers; a difference of two
+        clocks that run alike that changed; a `counter` that did not rise; a map that is not
+        what KVM's debugfs says, bit for bit; and a reading that `record` knew nothing of
+        outside of what `map` says of the recording.""") + \
+        paragraph("""
+        Median / 99th percentile / greatest bound (half the width) of guest - host, as `map`
+        tells it from the recording. The outermost intervals of a recording have one neighbour
+        only, and give the greatest. `counter` is no time: it has the time between one reading
+        and the next.""") + \
+        clocks(measured) + "\n" + paragraph("""
+        NTP: chrony in the host and, as its client, in each guest. The host's server is a
+        chronyd whose rate is changed by 40 ppm every 30 s; each guest's clock was up to a
+        second wrong at the start. What the kernels' `adjtimex()` said meanwhile, frequency and
+        tick together:""") + \
+        table(["clock", "looks", "different values", "least ppm", "greatest ppm"],
+              [row for s in measured for row in steering(s)])
+
+
+def trace_cmd_section(stage):
+    return "\n## trace-cmd's own correction on such VMs\n\n" + paragraph("""
+        trace-cmd, host and guest recorded with the counter as their clock: how far each
+        correction that it wrote into the guest's file puts an event of that moment off, against
+        KVM's map. It takes its protocol `kvm` where the host has debugfs, and `ptp` where not.""") + \
+        trace_cmd(stage) + "\n" + paragraph("""
+        Single runs of `show` on the same VMs, median / greatest bound (x86-tsc: 0 ticks in
+        each):""") + \
+        show(stage)
+
+
+def compare_section(stage):
+    return "\n## All methods on one guest\n\n" + paragraph(f"""
+        `compare` of the guest's realtime: {stage["runs"]} runs with the guest's clock
+        disciplined by chrony over NTP, and as many by chrony on KVM's PTP clock (`/dev/ptp0`,
+        ptp_kvm); the host's own clock by NTP. The error is the difference from the hypervisor's
+        answer.""") + ranks(stage)
+
+
 def section(machine, stages):
     """The whole section. stages: {name: what it left}; those that were not run are left out."""
-    text = f"""## Every clock, while NTP moves it
-
-`make measure` writes this section; its raw data stay in `build/measure/`. {machine}
-Guests of the host's own frequency, of 1 GHz and of 3 GHz, their TSC scaled by KVM.
-
-"""
+    text = "## Every clock, while NTP moves it\n\n" + paragraph(f"""
+        `make measure` writes this and what follows; its raw data stay in `build/measure/`.
+        {machine} Guests of the host's own frequency, of 1 GHz and of 3 GHz, their TSC scaled by
+        KVM.""")
     measured = [stages[n] for n in ("clocks-1", "clocks-4") if n in stages]
     if measured:
-        minutes = " and ".join(number(s["seconds"] / 60) for s in measured)
-        text += f"""`record` sampled each guest, and apart from it every clock was read on every vCPU; the guests of one number of
-vCPUs ran at once, for {minutes} minutes. Contradictions were looked for among all readings, in exact arithmetic: no
-straight line through a clock that nobody steers, a rate beyond 500 ppm in one that NTP steers, a difference of two clocks that
-run alike that changed, a `counter` that did not rise, a map that is not what KVM's debugfs says bit for bit, and a reading that
-`record` knew nothing of outside of what `map` says of the recording. Median / 99th percentile / greatest bound (half
-the width) of guest − host as `map` tells it from the recording; `counter` is no time, and has the time between one reading
-and the next. The outermost intervals of a recording, with one neighbour only, give the greatest.
-
-"""
-        text += clocks(measured) + """
-NTP: chrony 4.3 in the host and in each guest, its host's client; the host's server is a chronyd whose rate is
-changed by 40 ppm every 30 s. Frequency by `adjtimex()`, tick included, every 10 s or so:
-
-"""
-        text += table(["clock", "times seen", "values", "least ppm", "greatest ppm"],
-                      [row for s in measured for row in steering(s)])
+        text += clocks_section(measured)
     if "trace-cmd" in stages:
-        stage = stages["trace-cmd"]
-        text += """
-## trace-cmd's own correction on the same VMs
-
-trace-cmd 3.1.6, host and guest recorded with the counter as their clock; how far each correction it wrote into the
-guest's file puts an event of that moment off, against KVM's map. It takes `kvm` where the host has debugfs and `ptp` where not.
-
-"""
-        text += trace_cmd(stage) + """
-`show` on these VMs, median / greatest bound (x86-tsc: 0 ticks in every run):
-
-"""
-        text += show(stage)
+        text += trace_cmd_section(stages["trace-cmd"])
     if "compare" in stages:
-        text += f"""
-## All methods on one guest
-
-`compare` of the guest's realtime, {stages["compare"]["runs"]} runs with the guest's clock disciplined by chrony over NTP, and as many by
-chrony on KVM's PTP clock (`/dev/ptp0`, ptp_kvm); the host's own clock by NTP. The error is the difference from the hypervisor's answer.
-
-"""
-        text += ranks(stages["compare"])
+        text += compare_section(stages["compare"])
     return text
 
 

@@ -8,19 +8,19 @@ from channel import Failure
 from measure import wait_for
 
 SOURCE_PORT = 11123
-# Seconds between two questions, as a power of two: the shortest for which the error model makes a
-# promise (docs/error-model.md, "Between samples").
+# Seconds between two questions, as a power of two: the shortest for which the error model makes
+# a promise (docs/error-model.md, "Between samples").
 POLL_LOG2 = 4
-# ppm: (what chrony corrects an offset with, what it takes for its clock's own error). A guest follows
-# its host, so it needs room for the sum of all four, and that has to stay under the 500 ppm of
-# adjtimex's frequency: beyond, chrony changes the length of the tick.
+# ppm: (what chrony corrects an offset with, what it takes for its clock's own error). A guest
+# follows its host, whose sum is part of what the guest takes for its own error. The guest's sum has
+# to stay under the 500 ppm that the error model allows a clock; chrony alone would slew by 80000.
 HOST_LIMITS, GUEST_LIMITS = (100, 40), (200, 160)
 # Without it, which Debian has, the kernel is not told that it is synchronised.
 RTCSYNC = "rtcsync"
 
 
 class Chrony:
-    """One chronyd on a machine. steers: whether it touches the machine's clock; limits: as above."""
+    """One chronyd on a machine. steers: whether it touches the clock there; limits: as above."""
 
     def __init__(self, machine, name, config, steers=False, limits=None):
         self.machine, self.name = machine, name

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# All methods side by side on one guest whose clock real daemons discipline: chrony over NTP, then chrony on
-# the PTP clock that KVM shows the guest. What `compare` then says, for scenarios and for the documentation.
+# All methods side by side on one guest whose clock real daemons discipline: chrony over NTP, then
+# chrony on the PTP clock that KVM shows the guest. What `compare` then says.
 import json
 import time
 

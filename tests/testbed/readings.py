@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whether many readings of one clock can all be true: exact, with integers and fractions only, and by other
-# means than the collector's. A reading is a box: at some moment within [first, last], in ticks of the host's
-# counter, the clock was within [low, high]. It knows nothing of machines.
+# Whether many readings of one clock can all be true: exact, with integers and fractions only, and
+# by other means than the collector's. A reading is a box: at some moment within [first, last], in
+# ticks of the host's counter, the clock was within [low, high]. It knows nothing of machines.
 from collections import namedtuple
 from fractions import Fraction
 
@@ -9,7 +9,8 @@ from measure import straight_line_through
 
 Box = namedtuple("Box", "first last low high")
 
-# What adjtimex() lets a kernel's clock run off: the error model's assumption for mono, boot, tai, realtime.
+# What adjtimex() lets a kernel's clock run off: the error model's assumption for mono, boot, tai
+# and realtime.
 SLEW = Fraction(500, 1_000_000)
 
 

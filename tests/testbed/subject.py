@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A guest whose clocks are measured while NTP moves them, in two ways at once: trace-clock-sync record in
-# L1, and readings of every clock on every vCPU that are taken apart from it and that it knows nothing
-# of. Collects only; verdict.py judges.
+# A guest whose clocks are measured while NTP moves them, in two ways at once: trace-clock-sync
+# record in L1, and readings of every clock on every vCPU that are taken apart from it and that it
+# knows nothing of. Collects only; verdict.py judges.
 import base64
 import gzip
 import json
@@ -63,7 +63,7 @@ class Subject:
         self._thread.start()
 
     def _probe_all(self):
-        # A request for each CPU: one for all of them would move the agent to and fro for each clock.
+        # A request for each CPU: one for all would move the agent to and fro for each clock.
         self.guest.put("/run/requests", "".join(json.dumps(
             {"execute": "guest-get-trace-clocks",
              "arguments": {"clocks": list(NAMES), "cpus": [cpu]}}) + "\n"
@@ -108,7 +108,7 @@ class Subject:
 
 
 def measure(host, subjects, seconds, least, interval_s, note):
-    """Takes readings of all subjects at once, for so long and until there are `least` of each.
+    """Takes readings of all subjects at once, for so long and until each clock has `least`.
 
     Returns ntp.kernel_state of the host over time, and how many seconds it took.
     """
@@ -129,9 +129,9 @@ def measure(host, subjects, seconds, least, interval_s, note):
             turn += 1
         states.append(ntp.kernel_state(host))
         if len(states) % 6 == 0 or spent > seconds:
-            have = {s.name: (s.samples(), s.rounds) for s in subjects}
-            note(f"{spent:.0f} s: readings by record and apart from it: {have}")
-            least_now = min(min(pair) for pair in have.values())
+            have = {s.name: (s.samples(), s.rounds * s.vcpus) for s in subjects}
+            note(f"{spent:.0f} s: readings of each clock by record and apart from it: {have}")
+            least_now = min(sum(pair) for pair in have.values())
             if spent > seconds and (least_now >= least or spent > 2 * seconds + 60):
                 break
         time.sleep(STATE_SECONDS)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# trace-cmd's own correction of a guest's time stamps (TIME_SHIFT), held against the map that KVM uses. It
-# records host and guest with the counter as their clock, so the truth is a matter of integers.
+# trace-cmd's own correction of a guest's time stamps (TIME_SHIFT), held against the map that KVM
+# uses. It records host and guest with the counter as their clock, so the truth is a matter of
+# integers.
 import re
 
 from channel import Failure

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Judges what a Subject collected: contradictions among all its readings, by arithmetic of our own and by
-# the collector's timelines, and how wide the collector's bounds are.
+# Judges what a Subject collected: contradictions among all its readings, by arithmetic of our own
+# and by the collector's timelines, and how wide the collector's bounds are.
 import json
 import subprocess
 import tempfile
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import readings
 from measure import CLOCKS
-from subject import MARKED, NAMES
+from subject import NAMES
 
-# Clocks that nobody steers: one straight line over the host's counter. uptime is not one of them: the
-# kernel counts its ticks by CLOCK_MONOTONIC.
+# Clocks that nobody steers: one straight line over the host's counter. uptime is not one of them:
+# the kernel counts its ticks by CLOCK_MONOTONIC.
 FREE = ("mono_raw", "local", "global", "perf")
 # Run alike, whoever steers them.
 ALIKE = (("boot", "mono"), ("realtime", "mono"), ("tai", "realtime"))
@@ -27,7 +27,7 @@ class Verdict:
                           for name in CLOCKS}
         self._guest = {}  # (clock, CPU or None) -> [(Box, reading)]
         self._host = {}   # clock -> [Box]
-        self._probes = {} # (clock, CPU or None) -> [reading], of those that record does not know
+        self._probes = {}  # (clock, CPU or None) -> [reading], of those that record does not know
         self._host_probes = {}
         self._pairs = {}
         samples = [json.loads(line) for line in subject.log.splitlines()[1:]]
@@ -88,9 +88,9 @@ class Verdict:
                     self._pairs.setdefault(pair, []).append((box, here[pair[1], cpu]))
 
     def _judge(self):
-        for row in self.rows.items():
-            if row[1]["readings"] == 0:
-                self._wrong(row[0], "there is no reading")
+        for name, row in self.rows.items():
+            if row["readings"] == 0:
+                self._wrong(name, "there is no reading")
         raw = readings.nominal_rate(self._host["mono_raw"])
         span = (raw[0] * (1 - readings.SLEW), raw[1] * (1 + readings.SLEW))
         for (name, cpu), rows in self._guest.items():
@@ -161,5 +161,3 @@ class Verdict:
                 for side, rows in (("", self.rows), ("host ", self.host_rows))
                 for name, row in rows.items() for text in row["contradictions"]]
 
-
-__all__ = ["Verdict", "MARKED"]

@@ -53,11 +53,12 @@ def check_readings(t):
 
 
 def check_slewed(t):
-    """both kernels' clocks were steered meanwhile, and stayed within 500 ppm"""
+    """chrony steered both kernels' clocks meanwhile, which stayed within 500 ppm"""
     for title, states in (("host", t.states), ("guest", t.guest.states)):
         ppm = [s["frequency-ppm"] + (s["tick-us"] - 10000) * 100 for s in states]
         t.note(f"{title}: {', '.join(f'{p:+.1f}' for p in ppm)} ppm")
-        assert len(set(ppm)) > 1, f"{title}: nobody moved this clock"
+        # A kernel has 0 until somebody sets it.
+        assert any(ppm), f"{title}: nobody moved this clock"
         assert max(map(abs, ppm)) < 500, ppm
 
 
