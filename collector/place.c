@@ -90,6 +90,49 @@ static gboolean is_possible(const TcsSample *sample, const TcsVcpu *vcpu,
            at.lo.ticks <= sample->window.hi.ticks;
 }
 
+/* Whether two vCPUs may have one and the same counter, as far as is known. */
+static gboolean may_be_same(const struct tcs_counter_map *a,
+                            const struct tcs_counter_map *b)
+{
+    uint64_t apart = a->offset > b->offset
+                         ? (uint64_t)a->offset - (uint64_t)b->offset
+                         : (uint64_t)b->offset - (uint64_t)a->offset;
+
+    return a->multiplier == b->multiplier && a->shift == b->shift &&
+           apart <= a->offset_bound + b->offset_bound;
+}
+
+/*
+ * In a guest that makes its clocks from the counter a program reads them with
+ * the counter of the CPU it is on and the parameters of the first CPU: the vDSO
+ * has but one page. Where the two CPUs' counters differ what it reads is no
+ * clock of the kernel's; seen off by milliseconds (docs/vm-clocks.md).
+ */
+static gboolean check_first_cpu(const TcsSample *sample,
+                                const TcsGuestClock *clock, const TcsVcpu *vcpu,
+                                GError **error)
+{
+    static const char *const of_counter[] = { "kvm-clock", "tsc", NULL };
+    const GArray *vcpus = sample->qmp_after->vcpus;
+    const TcsVcpu *first = &g_array_index(vcpus, TcsVcpu, 0);
+
+    if (!clock->is_of_program ||
+        !g_strv_contains(of_counter, sample->guest->clocksource) ||
+        first == vcpu ||
+        (first->cpu_index == 0 && first->has_map &&
+         may_be_same(&first->map, &vcpu->map))) {
+        return TRUE;
+    }
+    g_set_error(
+        error, TCS_ERROR, TCS_ERROR_REFUSED,
+        "it was read on guest CPU %" G_GINT64_FORMAT
+        ", whose counter differs from the first CPU's, so that programs "
+        "there read the guest's clocks wrongly; let the agent run on "
+        "CPU 0",
+        clock->cpu);
+    return FALSE;
+}
+
 static gboolean place_by_map(const TcsSample *sample,
                              const TcsGuestClock *clock,
                              struct tcs_host_reading *ret_reading,
@@ -103,7 +146,7 @@ static gboolean place_by_map(const TcsSample *sample,
     };
     struct tcs_host_reading reading;
 
-    if (!vcpu) {
+    if (!vcpu || !check_first_cpu(sample, clock, vcpu, error)) {
         return FALSE;
     }
     if (!is_possible(sample, vcpu, clock->reading.before, near) ||

@@ -100,7 +100,8 @@ def check_default(t):
 def check_local(t):
     """`local` alone is that of every CPU, and says which"""
     document = show_ok(t.host, f"{t.target} --clock local --host-clock local")
-    assert [r["host"] for r in document["clocks"]] == ["local@0", "local@1"], document
+    assert sorted((r["guest-cpu"], r["host"]) for r in document["clocks"]) == \
+        [(cpu, f"local@{host}") for cpu in (0, 1) for host in (0, 1)], document
     result = t.host.run(f"trace-clock-sync show {t.target} --clock local --host-clock local@1 "
                         "--timeout 20", 40)
     assert result.status == 0 and "local - host's local@1" in result.out, result
