@@ -9,7 +9,7 @@ from measure import (CLOCKS, OUR_PORT, PORT, QGA_PORT, clock, exact, show, show_
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync", "tests/testbed/set-realtime-error")
-RUNS = 12
+RUNS = 8
 COUNTER = "x86-tsc"
 SET_ERROR = "/run/set-realtime-error"
 
@@ -62,7 +62,7 @@ def hold_line(t, rows):
 
 
 def check_vsock(t):
-    """--agent alone over vsock: every clock's bound holds, 12 times"""
+    """--agent alone over vsock: every clock's bound holds, 8 times"""
     t.guest = t.host.boot_guest("g1", cid=3, vcpus=2, args=[
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{PORT}-:{PORT}",
         "-device", "virtio-net-pci,netdev=net,romfile="])
