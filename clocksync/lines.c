@@ -27,15 +27,6 @@ void tcs_lines_clear(struct tcs_lines *lines)
     tcs_lines_init(lines, lines->allowed);
 }
 
-/* Sign of a - b; a rate with ticks == 0 is above all others. */
-static int rate_compare(struct tcs_rate a, struct tcs_rate b)
-{
-    tcs_u128 left = (tcs_u128)a.ns * b.ticks;
-    tcs_u128 right = (tcs_u128)b.ns * a.ticks;
-
-    return (left > right) - (left < right);
-}
-
 /* Sign of the turn at `middle`: > 0 where it lies below the chord. */
 static int turn(struct tcs_line_point first, struct tcs_line_point middle,
                 struct tcs_line_point last)
@@ -105,18 +96,18 @@ static int rate_narrow(struct tcs_rate_span *rate, struct tcs_line_point above,
         }
         struct tcs_rate limit = { (uint64_t)room_ns, (uint64_t)run };
 
-        if (rate_compare(limit, rate->hi) < 0) {
+        if (tcs_rate_compare(limit, rate->hi) < 0) {
             rate->hi = limit;
         }
     } else if (room_ns < 0) {
         /* above, then below: it must rise by -room_ns at least. */
         struct tcs_rate limit = { -(uint64_t)room_ns, -(uint64_t)run };
 
-        if (rate_compare(limit, rate->lo) > 0) {
+        if (tcs_rate_compare(limit, rate->lo) > 0) {
             rate->lo = limit;
         }
     }
-    return rate_compare(rate->lo, rate->hi) <= 0 ? 0 : -EDOM;
+    return tcs_rate_compare(rate->lo, rate->hi) <= 0 ? 0 : -EDOM;
 }
 
 /* Narrows *rate by one new point against all of the opposite hull. */
@@ -137,10 +128,10 @@ static int rate_narrow_all(struct tcs_rate_span *rate, enum hull_side side,
 }
 
 /* Coordinates relative to the first reading. Returns 0 or -ERANGE. */
-static int place(const struct tcs_lines *lines, uint64_t ticks, int64_t ns,
+static int place(const struct tcs_lines *lines, tcs_i128 ticks, int64_t ns,
                  struct tcs_line_point *ret_point)
 {
-    tcs_i128 x = (tcs_i128)ticks - lines->origin.ticks;
+    tcs_i128 x = ticks - lines->origin.ticks;
     tcs_i128 y = (tcs_i128)ns - lines->origin_ns;
 
     if (x <= -COORDINATE_LIMIT || x >= COORDINATE_LIMIT ||
@@ -178,7 +169,9 @@ int tcs_lines_add(struct tcs_lines *lines,
     if (ret < 0) {
         return ret;
     }
-    ret = place(lines, reading->when.hi.ticks, reading->value.lo, &below);
+    /* It may have been taken at the very end of the last tick. */
+    ret = place(lines, (tcs_i128)reading->when.hi.ticks + 1, reading->value.lo,
+                &below);
     if (ret < 0) {
         return ret;
     }
@@ -279,9 +272,9 @@ static tcs_i128 extreme_at(const struct tcs_lines *lines, enum hull_side side,
             i++;
         }
         rate = edge_rate(hull, i);
-        if (rate_compare(rate, lines->rate.lo) < 0) {
+        if (tcs_rate_compare(rate, lines->rate.lo) < 0) {
             rate = lines->rate.lo;
-        } else if (rate_compare(rate, lines->rate.hi) > 0) {
+        } else if (tcs_rate_compare(rate, lines->rate.hi) > 0) {
             rate = lines->rate.hi;
         }
     }
@@ -311,7 +304,7 @@ int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
     if (ret < 0) {
         return ret;
     }
-    ret = place(lines, at.hi.ticks, lines->origin_ns, &hi);
+    ret = place(lines, (tcs_i128)at.hi.ticks + 1, lines->origin_ns, &hi);
     if (ret < 0) {
         return ret;
     }
