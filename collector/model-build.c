@@ -17,13 +17,19 @@
 #define GUEST_SLEW_PPM 1000
 
 typedef struct {
+    TcsModelClock *clock;
+    struct tcs_host_reading reading;
+} Spare;
+
+typedef struct {
     TcsModel *model;
-    struct tcs_rate_span nominal;
-    guint host_slew_ppm;
+    TcsModelCounters *counters;
+    char *counter; /* the host counter's name; NULL before the first sample */
+    GArray *spare; /* of Spare: what the last sample has besides */
 } Builder;
 
 /* Consumes `name`. */
-static TcsModelClock *time_clock(Builder *builder, char *name, guint ppm)
+static TcsModelClock *time_clock(Builder *builder, char *name)
 {
     TcsModelClock *clock = tcs_model_lookup(builder->model, name);
 
@@ -32,8 +38,8 @@ static TcsModelClock *time_clock(Builder *builder, char *name, guint ppm)
         return clock;
     }
     clock = tcs_model_add(builder->model, name, TCS_CLOCK_TIME);
-    tcs_timeline_init(&clock->timeline,
-                      tcs_rate_span_widen(builder->nominal, ppm));
+    /* The rate it may have is known in the end. */
+    tcs_timeline_init(&clock->timeline, TCS_RATE_SPAN_MONOTONE);
     return clock;
 }
 
@@ -54,71 +60,44 @@ static uint64_t width(const struct tcs_host_reading *reading)
     return reading->when.hi.ticks - reading->when.lo.ticks;
 }
 
-/* The tighter of QEMU's two readings of a clock, or NULL. */
-static const struct tcs_host_reading *tighter(const TcsSample *sample,
-                                              const char *name)
+static void add_spare(Builder *builder)
 {
-    const struct tcs_host_reading *before =
-        tcs_find_host_reading(sample->qmp_before->host_clocks, name);
-    const struct tcs_host_reading *after =
-        tcs_find_host_reading(sample->qmp_after->host_clocks, name);
+    for (guint i = 0; i < builder->spare->len; i++) {
+        const Spare *spare = &g_array_index(builder->spare, Spare, i);
 
-    return !before || (after && width(after) <= width(before)) ? after : before;
+        add_reading(spare->clock, &spare->reading);
+    }
+    g_array_set_size(builder->spare, 0);
 }
 
 /*
- * One reading per sample and host clock: readings milliseconds apart would tell
- * little about rates. At either end both, as the outermost interval has a
- * neighbour on one side only and is the better for being short.
+ * One reading per sample and host clock, the tighter of QEMU's two: readings
+ * milliseconds apart would tell little about rates. At either end both, as the
+ * outermost interval has a neighbour on one side only and is the better for
+ * being short; so the other one is kept until the next sample is there.
  */
-static void add_host_clocks(Builder *builder, const TcsSample *sample,
-                            gboolean is_outermost)
+static void add_host_clocks(Builder *builder, const TcsSample *sample)
 {
     const GArray *clocks = sample->qmp_after->host_clocks;
 
+    g_array_set_size(builder->spare, 0);
     for (guint i = 0; i < clocks->len; i++) {
         const TcsHostClock *host = &g_array_index(clocks, TcsHostClock, i);
-        TcsModelClock *clock =
-            time_clock(builder, g_strconcat("host:", host->clock, NULL),
-                       builder->host_slew_ppm);
+        const struct tcs_host_reading *after = &host->reading;
         const struct tcs_host_reading *before =
             tcs_find_host_reading(sample->qmp_before->host_clocks, host->clock);
+        gboolean is_before = before && width(before) < width(after);
+        Spare spare = {
+            .clock =
+                time_clock(builder, g_strconcat("host:", host->clock, NULL)),
+            .reading = is_before || !before ? *after : *before,
+        };
 
-        if (is_outermost && before) {
-            add_reading(clock, before);
-            add_reading(clock, &host->reading);
-        } else {
-            add_reading(clock, tighter(sample, host->clock));
+        add_reading(spare.clock, is_before ? before : after);
+        if (before) {
+            g_array_append_val(builder->spare, spare);
         }
     }
-}
-
-/* mono_raw's rate against the counter: what all others are allowed to be near.
- */
-static struct tcs_rate_span nominal_rate(const TcsLog *log)
-{
-    g_autoptr(GArray) readings =
-        g_array_new(FALSE, FALSE, sizeof(struct tcs_host_reading));
-    struct tcs_rate_span rate;
-
-    for (guint i = 0; i < log->samples->len; i++) {
-        const TcsSample *sample = g_ptr_array_index(log->samples, i);
-        const TcsQmpReply *replies[] = { sample->qmp_before,
-                                         sample->qmp_after };
-
-        for (guint r = 0; r < G_N_ELEMENTS(replies); r++) {
-            const struct tcs_host_reading *reading =
-                tcs_find_host_reading(replies[r]->host_clocks, "mono_raw");
-            gboolean is_outermost =
-                (i == 0 && r == 0) || (i + 1 == log->samples->len && r == 1);
-
-            if (reading &&
-                (is_outermost || reading == tighter(sample, "mono_raw"))) {
-                g_array_append_val(readings, *reading);
-            }
-        }
-    }
-    return tcs_steady_rate(readings, &rate) ? rate : TCS_RATE_SPAN_MONOTONE;
 }
 
 /* ftrace's local clock is one of its own on each CPU. */
@@ -134,7 +113,7 @@ static TcsModelClock *guest_clock(Builder *builder, const TcsGuestClock *clock)
     TcsModelClock *count;
 
     if (!clock->is_count) {
-        return time_clock(builder, guest_name(clock), GUEST_SLEW_PPM);
+        return time_clock(builder, guest_name(clock));
     }
     count = tcs_model_lookup(builder->model, "guest:counter");
     return count ? count
@@ -180,8 +159,26 @@ static void warn(TcsModel *model, const char *format, ...)
     va_end(arguments);
 }
 
-static void finish_clock(TcsModel *model, TcsModelClock *clock)
+/* mono_raw's rate against the counter: what all others are allowed to be near.
+ */
+static struct tcs_rate_span nominal_rate(const TcsModel *model)
 {
+    TcsModelClock *clock = tcs_model_lookup(model, "host:mono_raw");
+    struct tcs_rate_span rate;
+
+    if (!clock) {
+        return TCS_RATE_SPAN_MONOTONE;
+    }
+    tcs_check_memory(tcs_timeline_finish(&clock->timeline));
+    return tcs_steady_rate(clock->timeline.readings, clock->timeline.n, &rate)
+               ? rate
+               : TCS_RATE_SPAN_MONOTONE;
+}
+
+static void finish_clock(TcsModel *model, TcsModelClock *clock,
+                         struct tcs_rate_span nominal, guint host_slew_ppm)
+{
+    gboolean is_host = g_str_has_prefix(clock->name, "host:");
     size_t dropped = 0;
 
     switch (clock->kind) {
@@ -189,6 +186,8 @@ static void finish_clock(TcsModel *model, TcsModelClock *clock)
         tcs_check_memory(tcs_counter_epochs_finish(&clock->epochs));
         break;
     case TCS_CLOCK_TIME:
+        clock->timeline.allowed = tcs_rate_span_widen(
+            nominal, is_host ? host_slew_ppm : GUEST_SLEW_PPM);
         tcs_check_memory(tcs_timeline_finish(&clock->timeline));
         dropped = clock->timeline.dropped;
         break;
@@ -213,39 +212,92 @@ static void finish_clock(TcsModel *model, TcsModelClock *clock)
     }
 }
 
-TcsModel *tcs_model_new(const TcsLog *log, GError **error)
+static Builder builder_new(void)
 {
-    g_autoptr(TcsModel) model = tcs_model_new_empty();
-    Builder builder = {
-        .model = model,
-        .nominal = nominal_rate(log),
-        .host_slew_ppm = log->host_slew_ppm,
-    };
-    TcsModelCounters *counters;
-    const TcsSample *first;
-    const char *counter;
+    TcsModel *model = tcs_model_new_empty();
 
-    if (log->samples->len == 0) {
+    return (Builder){
+        .model = model,
+        .counters = tcs_model_counters_new(model),
+        .spare = g_array_new(FALSE, FALSE, sizeof(Spare)),
+    };
+}
+
+static void builder_add(Builder *builder, const TcsSample *sample)
+{
+    gboolean is_first = !builder->counter;
+
+    if (is_first) {
+        builder->counter = g_strdup(sample->qmp_before->counter);
+        tcs_model_add(builder->model,
+                      g_strconcat("host:", builder->counter, NULL),
+                      TCS_CLOCK_HOST_COUNTER);
+    }
+    tcs_model_counters_add(builder->counters, sample->qmp_before);
+    tcs_model_counters_add(builder->counters, sample->qmp_after);
+    add_host_clocks(builder, sample);
+    if (is_first) {
+        add_spare(builder);
+    }
+    add_guest_clocks(builder, sample);
+}
+
+/* Frees the builder. */
+static TcsModel *builder_finish(Builder *builder, const TcsLog *log,
+                                GError **error)
+{
+    TcsModel *model = builder->model;
+    struct tcs_rate_span nominal;
+
+    add_spare(builder);
+    tcs_model_counters_finish(builder->counters, builder->counter);
+    nominal = nominal_rate(model);
+    for (guint i = 0; i < model->clocks->len; i++) {
+        finish_clock(model, g_ptr_array_index(model->clocks, i), nominal,
+                     log->host_slew_ppm);
+    }
+    g_array_unref(builder->spare);
+    if (!builder->counter) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "the log has no sample that can be used");
+        g_clear_pointer(&model, tcs_model_free);
+    }
+    g_free(builder->counter);
+    return model;
+}
+
+TcsModel *tcs_model_new(const TcsLog *log, GError **error)
+{
+    Builder builder = builder_new();
+
+    for (guint i = 0; i < log->samples->len; i++) {
+        builder_add(&builder, g_ptr_array_index(log->samples, i));
+    }
+    return builder_finish(&builder, log, error);
+}
+
+static void take_sample(TcsSample *sample, gpointer user_data)
+{
+    builder_add(user_data, sample);
+    tcs_sample_free(sample);
+}
+
+TcsModel *tcs_model_load(const char *path, TcsLog **ret_log, GError **error)
+{
+    Builder builder = builder_new();
+    const TcsLog nothing = { 0 };
+    g_autoptr(TcsLog) log =
+        tcs_log_read_each(path, take_sample, &builder, error);
+    TcsModel *model =
+        builder_finish(&builder, log ? log : &nothing, log ? error : NULL);
+
+    if (!log) {
+        g_clear_pointer(&model, tcs_model_free);
         return NULL;
     }
-    first = g_ptr_array_index(log->samples, 0);
-    counter = first->qmp_before->counter;
-    tcs_model_add(model, g_strconcat("host:", counter, NULL),
-                  TCS_CLOCK_HOST_COUNTER);
-    counters = tcs_model_counters_new(model);
-    for (guint i = 0; i < log->samples->len; i++) {
-        const TcsSample *sample = g_ptr_array_index(log->samples, i);
-
-        tcs_model_counters_add(counters, sample->qmp_before);
-        tcs_model_counters_add(counters, sample->qmp_after);
-        add_host_clocks(&builder, sample, i == 0 || i + 1 == log->samples->len);
-        add_guest_clocks(&builder, sample);
+    if (!model) {
+        g_prefix_error(error, "%s: ", path);
     }
-    tcs_model_counters_finish(counters, counter);
-    for (guint i = 0; i < model->clocks->len; i++) {
-        finish_clock(model, g_ptr_array_index(model->clocks, i));
-    }
-    return g_steal_pointer(&model);
+    *ret_log = g_steal_pointer(&log);
+    return model;
 }

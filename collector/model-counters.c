@@ -214,6 +214,7 @@ TcsModelCounters *tcs_model_counters_new(TcsModel *model)
 
 void tcs_model_counters_finish(TcsModelCounters *counters, const char *name)
 {
+    /* `name` is NULL only where there is no counter. */
     add_common_counter(counters, name);
     g_array_unref(counters->all);
     g_free(counters);

@@ -13,8 +13,19 @@ G_BEGIN_DECLS
 typedef struct TcsModel TcsModel;
 typedef struct TcsModelClock TcsModelClock;
 
-/* `log` outlives the model. TCS_ERROR_REFUSED where it has no sample. */
+/*
+ * From a log in memory, which it does not need afterwards. TCS_ERROR_REFUSED
+ * where it has no sample.
+ */
 TcsModel *tcs_model_new(const TcsLog *log, GError **error);
+
+/*
+ * From a file, sample by sample, so that memory is little more than 32 bytes
+ * a reading. *ret_log is the log without its samples, for its warnings; the
+ * caller frees it. TCS_ERROR_FILE, with no log; TCS_ERROR_REFUSED where it has
+ * no sample.
+ */
+TcsModel *tcs_model_load(const char *path, TcsLog **ret_log, GError **error);
 void tcs_model_free(TcsModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsModel, tcs_model_free)
 

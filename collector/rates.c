@@ -51,12 +51,12 @@ static int compare_lo(const void *a, const void *b)
 
 /* The rates between neighbours, and what most of them are like. */
 static struct tcs_rate_span usual_rate(const struct tcs_host_reading *readings,
-                                       guint n)
+                                       gsize n)
 {
     g_autofree struct tcs_rate_span *rates = g_new(struct tcs_rate_span, n);
-    guint known = 0;
+    gsize known = 0;
 
-    for (guint i = 0; i + 1 < n; i++) {
+    for (gsize i = 0; i + 1 < n; i++) {
         known += tcs_mean_rate(&readings[i], &readings[i + 1], &rates[known]);
     }
     if (known == 0) {
@@ -66,26 +66,28 @@ static struct tcs_rate_span usual_rate(const struct tcs_host_reading *readings,
     return tcs_rate_span_widen(rates[known / 2], STEADY_PPM);
 }
 
-gboolean tcs_steady_rate(const GArray *readings, struct tcs_rate_span *ret_rate)
+gboolean tcs_steady_rate(const struct tcs_host_reading *readings, gsize n,
+                         struct tcs_rate_span *ret_rate)
 {
-    const struct tcs_host_reading *at = (const void *)readings->data;
-    struct tcs_rate_span usual = usual_rate(at, readings->len);
+    struct tcs_rate_span usual = usual_rate(readings, n);
     guint64 longest = 0;
-    guint from = 0, to = 0;
+    gsize from = 0, to = 0;
 
-    for (guint first = 0, i = 0; i + 1 < readings->len; i++) {
+    for (gsize first = 0, i = 0; i + 1 < n; i++) {
         struct tcs_rate_span rate;
 
-        if (!tcs_mean_rate(&at[i], &at[i + 1], &rate) ||
+        if (!tcs_mean_rate(&readings[i], &readings[i + 1], &rate) ||
             tcs_rate_compare(rate.hi, usual.lo) < 0 ||
             tcs_rate_compare(rate.lo, usual.hi) > 0) {
             first = i + 1;
-        } else if (at[i + 1].when.hi.ticks - at[first].when.lo.ticks >
+        } else if (readings[i + 1].when.hi.ticks -
+                       readings[first].when.lo.ticks >
                    longest) {
-            longest = at[i + 1].when.hi.ticks - at[first].when.lo.ticks;
+            longest =
+                readings[i + 1].when.hi.ticks - readings[first].when.lo.ticks;
             from = first;
             to = i + 1;
         }
     }
-    return to > from && tcs_mean_rate(&at[from], &at[to], ret_rate);
+    return to > from && tcs_mean_rate(&readings[from], &readings[to], ret_rate);
 }

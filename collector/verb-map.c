@@ -118,14 +118,11 @@ static int run(int argc, char **argv, GError **error)
                     g_get_prgname());
         return TCS_ERROR_USAGE;
     }
-    log = tcs_log_read(argv[1], error);
-    if (!log) {
-        return tcs_error_exit_status(*error);
+    model = tcs_model_load(argv[1], &log, error);
+    if (log) {
+        print_warnings(argv[1], log->warnings);
     }
-    print_warnings(argv[1], log->warnings);
-    model = tcs_model_new(log, error);
     if (!model) {
-        g_prefix_error(error, "%s: ", argv[1]);
         return tcs_error_exit_status(*error);
     }
     print_warnings(argv[1], tcs_model_warnings(model));
