@@ -105,6 +105,7 @@ static void world_init(struct world *world, struct seeded *random)
         tcs_counter_epochs_interrupt(&world->epochs);
         world->pieces[0].map.offset ^= 1 << 20;
         change(world, now, random_map(random));
+        world->first = seeded_before(random, now, gap_bits);
     }
     for (size_t i = 0; i < world->n; i++) {
         uint64_t quiet_end, lo;
@@ -118,7 +119,7 @@ static void world_init(struct world *world, struct seeded *random)
         changed = false;
         world->is_quiet[i] = true;
         quiet_end = now + seeded_bits(random, gap_bits);
-        switch (seeded_range(random, 0, 7)) {
+        switch (seeded_range(random, 0, 8)) {
         case 0: /* to another mapping */
             change(world, quiet_end + 1, random_map(random));
             /* Which may differ by too little to be seen: then it is told. */
@@ -140,6 +141,14 @@ static void world_init(struct world *world, struct seeded *random)
             change(world, now, world->pieces[world->n_pieces - 2].map);
             world->is_quiet[i] = false;
             break;
+        case 3: /* to another one while the bracket was still open */
+            if (world->reads[i].lo.ticks < world->reads[i].hi.ticks) {
+                change(world, lo + 1 + seeded_range(random, 0, now - lo - 1),
+                       random_map(random));
+                changed = true;
+                world->is_quiet[i] = false;
+            }
+            break;
         default:
             break;
         }
@@ -147,7 +156,7 @@ static void world_init(struct world *world, struct seeded *random)
     world->last = now + seeded_bits(random, gap_bits);
     if (world->n_pieces > 1 && !world->epochs.is_interrupted &&
         world->pieces[world->n_pieces - 1].start >
-            world->reads[world->n - 1].hi.ticks) {
+            world->reads[world->n - 1].lo.ticks) {
         /* What happened after the last read was noticed. */
         tcs_counter_epochs_interrupt(&world->epochs);
     }
