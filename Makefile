@@ -2,7 +2,7 @@
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
 
-.PHONY: all demo check bench install clean
+.PHONY: all demo check bench measure install clean
 all:
 	scripts/install-packages
 	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -16,6 +16,9 @@ check:
 
 bench: all
 	meson test -C $(BUILD) --benchmark --verbose
+
+measure:
+	scripts/measure
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

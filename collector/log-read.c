@@ -10,6 +10,8 @@
 
 #include "error.h"
 #include "json-util.h"
+#include "log-host-clocks.h"
+#include "log-probes.h"
 #include "log.h"
 
 /* Longer lines are damage: no sample comes near. */
@@ -91,14 +93,15 @@ static gboolean parse_window(json_object *line, struct tcs_host_span *ret,
  * The checked structs alone: the JSON is in the file, and would take many times
  * their memory.
  */
-static TcsSample *parse_sample(json_object *line, GError **error)
+static TcsSample *parse_sample(json_object *line, guint host_slew_ppm,
+                               GError **error)
 {
-    g_autoptr(TcsSample) sample = g_new0(TcsSample, 1);
+    g_autoptr(TcsSample) sample = tcs_sample_new();
     json_object *guest = json_object_object_get(line, "guest");
     json_object *before, *after;
 
-    sample->local_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
-    if (!parse_window(line, &sample->window, error) ||
+    if (!tcs_log_take_host_clocks(line, sample->local_clocks, error) ||
+        !parse_window(line, &sample->window, error) ||
         !tcs_json_get_object(line, "qmp-before", &before, error) ||
         !tcs_json_get_object(line, "qmp-after", &after, error)) {
         return NULL;
@@ -116,6 +119,9 @@ static TcsSample *parse_sample(json_object *line, GError **error)
         if (!sample->guest) {
             return NULL;
         }
+    }
+    if (!tcs_log_take_probes(line, sample, host_slew_ppm, error)) {
+        return NULL;
     }
     return g_steal_pointer(&sample);
 }
@@ -205,7 +211,8 @@ static void warn(TcsLog *log, guint number, const char *format, ...)
 static void take_sample(Reader *reader, json_object *line, guint number)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(TcsSample) sample = parse_sample(line, &error);
+    g_autoptr(TcsSample) sample =
+        parse_sample(line, reader->log->host_slew_ppm, &error);
 
     if (!sample) {
         warn(reader->log, number, "is damaged and left out: %s",

@@ -24,16 +24,20 @@ TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error);
 
 /*
  * Appends one sample by one write. Where that fails (a full disk) the file is
- * cut back to its last whole line: TCS_ERROR_FILE.
+ * cut back to its last whole line: TCS_ERROR_FILE. The same where the file was
+ * removed: what is written would be lost.
  */
 gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
                         GError **error);
 
 /*
- * Flushes to disk and closes. TCS_ERROR_FILE where that fails, or the file has
- * been removed meanwhile.
+ * Flushes to disk and closes; TCS_ERROR_FILE where that fails, or the file was
+ * removed meanwhile.
  */
 gboolean tcs_log_close(TcsLogWriter *writer, GError **error);
+
+/* Closes and removes a log with nothing in it worth keeping. */
+void tcs_log_discard(TcsLogWriter *writer);
 
 /* Reading. */
 

@@ -100,25 +100,49 @@ static void add_host_clocks(Builder *builder, const TcsSample *sample)
     }
 }
 
+/* ftrace's counter, of the guest or of the host. Consumes `name`. */
+static TcsModelClock *count_clock(Builder *builder, char *name)
+{
+    TcsModelClock *clock = tcs_model_lookup(builder->model, name);
+
+    if (clock) {
+        g_free(name);
+        return clock;
+    }
+    return tcs_model_add(builder->model, name, TCS_CLOCK_COUNT);
+}
+
+/* To the staircase or the timeline that the clock is. */
+static void add_to(TcsModelClock *clock, const struct tcs_host_reading *reading)
+{
+    if (clock->kind == TCS_CLOCK_COUNT) {
+        tcs_check_memory(tcs_staircase_add(&clock->staircase, reading->when,
+                                           reading->value.lo));
+    } else {
+        add_reading(clock, reading);
+    }
+}
+
+/* The host's own ftrace clocks. */
+static void add_local_clocks(Builder *builder, const TcsSample *sample)
+{
+    for (guint i = 0; i < sample->local_clocks->len; i++) {
+        const TcsHostClock *clock =
+            &g_array_index(sample->local_clocks, TcsHostClock, i);
+        char *name = g_strconcat("host:", clock->clock, NULL);
+
+        add_to(g_str_equal(clock->clock, "counter") ? count_clock(builder, name)
+                                                    : time_clock(builder, name),
+               &clock->reading);
+    }
+}
+
 /* ftrace's local clock is one of its own on each CPU. */
 static char *guest_name(const TcsGuestClock *clock)
 {
     return g_str_equal(clock->clock, "local")
                ? g_strdup_printf("guest:local@%" G_GINT64_FORMAT, clock->cpu)
                : g_strconcat("guest:", clock->clock, NULL);
-}
-
-static TcsModelClock *guest_clock(Builder *builder, const TcsGuestClock *clock)
-{
-    TcsModelClock *count;
-
-    if (!clock->is_count) {
-        return time_clock(builder, guest_name(clock));
-    }
-    count = tcs_model_lookup(builder->model, "guest:counter");
-    return count ? count
-                 : tcs_model_add(builder->model, g_strdup("guest:counter"),
-                                 TCS_CLOCK_COUNT);
 }
 
 static void add_guest_clocks(Builder *builder, const TcsSample *sample)
@@ -136,15 +160,42 @@ static void add_guest_clocks(Builder *builder, const TcsSample *sample)
             g_str_has_prefix(read->clock, sample->qmp_before->counter)) {
             continue;
         }
-        clock = guest_clock(builder, read);
+        clock = read->is_count ? count_clock(builder, g_strdup("guest:counter"))
+                               : time_clock(builder, guest_name(read));
         if (!tcs_place_reading(sample, read, &reading, &vcpu, &contradiction,
                                NULL)) {
             clock->contradictions += contradiction;
-        } else if (clock->kind == TCS_CLOCK_COUNT) {
-            tcs_check_memory(tcs_staircase_add(&clock->staircase, reading.when,
-                                               reading.value.lo));
         } else {
-            add_reading(clock, &reading);
+            add_to(clock, &reading);
+        }
+    }
+}
+
+/*
+ * Guest CPUs' counters as a method's answers bound them, where no hypervisor
+ * was asked: it would know better.
+ */
+static void add_lines(Builder *builder, const TcsSample *sample)
+{
+    const TcsEvidence *evidence = sample->placement;
+
+    if (!evidence || !sample->guest || sample->qmp_after->vcpus->len > 0) {
+        return;
+    }
+    for (guint i = 0; i < evidence->lines->len; i++) {
+        gint64 cpu = g_array_index(evidence->lines, TcsCpuLine, i).cpu;
+        g_autofree char *name = g_strdup_printf(
+            "guest:%s@%" G_GINT64_FORMAT, sample->qmp_after->counter, cpu);
+        TcsModelClock *clock = tcs_model_lookup(builder->model, name);
+
+        if (!clock) {
+            clock = tcs_model_add(builder->model, g_steal_pointer(&name),
+                                  TCS_CLOCK_GUEST_LINES);
+            clock->lines = tcs_counter_lines_new(cpu);
+        }
+        if (clock->kind == TCS_CLOCK_GUEST_LINES) {
+            tcs_counter_lines_add(clock->lines, evidence->ties,
+                                  sample->guest->boot_id);
         }
     }
 }
@@ -196,6 +247,7 @@ static void finish_clock(TcsModel *model, TcsModelClock *clock,
         dropped = clock->staircase.dropped;
         break;
     case TCS_CLOCK_HOST_COUNTER:
+    case TCS_CLOCK_GUEST_LINES:
         break;
     }
     if (dropped > 0) {
@@ -239,7 +291,9 @@ static void builder_add(Builder *builder, const TcsSample *sample)
     if (is_first) {
         add_spare(builder);
     }
+    add_local_clocks(builder, sample);
     add_guest_clocks(builder, sample);
+    add_lines(builder, sample);
 }
 
 /* Frees the builder. */

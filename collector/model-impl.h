@@ -9,12 +9,14 @@
 #include "clocksync/counter-epochs.h"
 #include "clocksync/staircase.h"
 #include "clocksync/timeline.h"
+#include "counter-lines.h"
 #include "model.h"
 
 typedef enum {
     TCS_CLOCK_TIME,          /* ns: timeline */
     TCS_CLOCK_HOST_COUNTER,  /* the axis of everything */
     TCS_CLOCK_GUEST_COUNTER, /* ticks: epochs */
+    TCS_CLOCK_GUEST_LINES,   /* ticks: lines, where no hypervisor tells */
     TCS_CLOCK_COUNT,         /* a number of events: staircase */
 } TcsClockKind;
 
@@ -22,6 +24,7 @@ struct TcsModelClock {
     char *name;
     TcsClockKind kind;
     struct tcs_counter_epochs epochs;
+    TcsCounterLines *lines;
     gint64 resolution_ns; /* the largest seen */
     struct tcs_timeline timeline;
     struct tcs_staircase staircase;

@@ -14,6 +14,7 @@ static void clock_free(gpointer data)
     TcsModelClock *clock = data;
 
     tcs_counter_epochs_clear(&clock->epochs);
+    tcs_counter_lines_free(clock->lines);
     tcs_timeline_clear(&clock->timeline);
     tcs_staircase_clear(&clock->staircase);
     g_free(clock->name);
@@ -89,7 +90,8 @@ const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
     }
     for (guint i = 0; i < model->clocks->len; i++) {
         clock = g_ptr_array_index(model->clocks, i);
-        if (clock->kind == TCS_CLOCK_GUEST_COUNTER &&
+        if ((clock->kind == TCS_CLOCK_GUEST_COUNTER ||
+             clock->kind == TCS_CLOCK_GUEST_LINES) &&
             g_str_has_prefix(clock->name, name) &&
             clock->name[strlen(name)] == '@') {
             g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
@@ -145,6 +147,9 @@ static gboolean clock_when(const TcsModelClock *clock, guint64 value,
     case TCS_CLOCK_GUEST_COUNTER:
         ret = tcs_counter_epochs_when(&clock->epochs, guest, ret_when);
         break;
+    case TCS_CLOCK_GUEST_LINES:
+        ret = tcs_counter_lines_when(clock->lines, guest, ret_when);
+        break;
     case TCS_CLOCK_COUNT:
         ret = tcs_staircase_when(&clock->staircase, (int64_t)value, ret_when);
         break;
@@ -161,13 +166,17 @@ static gboolean clock_when(const TcsModelClock *clock, guint64 value,
 static gboolean counter_at(const TcsModelClock *clock, struct tcs_host_span at,
                            guint64 *ret_lo, guint64 *ret_hi, GError **error)
 {
-    struct tcs_guest_ticks lo, hi;
+    struct tcs_guest_span guest;
+    int ret =
+        clock->kind == TCS_CLOCK_GUEST_LINES
+            ? tcs_counter_lines_at(clock->lines, at, &guest)
+            : tcs_counter_epochs_at(&clock->epochs, at, &guest.lo, &guest.hi);
 
-    if (tcs_counter_epochs_at(&clock->epochs, at, &lo, &hi) < 0) {
+    if (ret < 0) {
         return set_gap(error, clock->name);
     }
-    *ret_lo = lo.ticks;
-    *ret_hi = hi.ticks;
+    *ret_lo = guest.lo.ticks;
+    *ret_hi = guest.hi.ticks;
     return TRUE;
 }
 
@@ -225,6 +234,7 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
         *ret_hi = at.hi.ticks;
         return TRUE;
     case TCS_CLOCK_GUEST_COUNTER:
+    case TCS_CLOCK_GUEST_LINES:
         return counter_at(to, at, ret_lo, ret_hi, error);
     case TCS_CLOCK_COUNT:
         return count_at(to, at, ret_lo, ret_hi, error);

@@ -99,8 +99,8 @@ static gboolean parse_vcpu(json_object *object, gpointer data, GError **error)
     return TRUE;
 }
 
-static gboolean parse_host_clock(json_object *object, gpointer data,
-                                 GError **error)
+gboolean tcs_host_clock_parse(json_object *object, gpointer data,
+                              GError **error)
 {
     TcsHostClock *ret = data;
     guint64 value, resolution;
@@ -156,7 +156,7 @@ TcsQmpReply *tcs_qmp_reply_parse(json_object *object, GError **error)
         !tcs_json_get_list(object, "vcpus", VCPUS_MAX, parse_vcpu, reply->vcpus,
                            error) ||
         !tcs_json_get_list(object, "host-clocks", HOST_CLOCKS_MAX,
-                           parse_host_clock, reply->host_clocks, error) ||
+                           tcs_host_clock_parse, reply->host_clocks, error) ||
         !tcs_json_get_list(object, "epochs", EPOCHS_MAX, parse_epoch,
                            reply->epochs, error)) {
         g_prefix_error(error, "query-trace-clock-sync: ");

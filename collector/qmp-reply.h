@@ -65,6 +65,10 @@ TcsQmpReply *tcs_qmp_reply_parse(json_object *reply, GError **error);
 void tcs_qmp_reply_free(TcsQmpReply *reply);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsQmpReply, tcs_qmp_reply_free)
 
+/* One element of host-clocks: a TcsElementParser (json-list.h). */
+gboolean tcs_host_clock_parse(json_object *object, gpointer ret_host_clock,
+                              GError **error);
+
 /*
  * From the first to the last host counter read in a reply. FALSE where there is
  * none.

@@ -22,17 +22,24 @@ void tcs_backends_prepare(void)
     }
 }
 
+const struct tcs_backend *tcs_backend_active(void)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (backends[i]->is_active()) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
 void tcs_backend_read_vm(enum tcs_source source, struct tcs_vm_report *ret_vm)
 {
     *ret_vm = (struct tcs_vm_report){
+        .backend = tcs_backend_active(),
         .source = source,
         .running = runstate_is_running(),
     };
-    for (size_t i = 0; i < N_BACKENDS; i++) {
-        if (backends[i]->is_active()) {
-            ret_vm->backend = backends[i];
-            backends[i]->read_vm(ret_vm);
-            return;
-        }
+    if (ret_vm->backend) {
+        ret_vm->backend->read_vm(ret_vm);
     }
 }

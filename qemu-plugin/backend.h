@@ -38,6 +38,7 @@ struct tcs_vcpu_report {
     int cpu_index;
     bool has_arch_id;
     uint64_t arch_id;
+    bool hotplugged; /* after the machine was made */
     int thread_id;
     bool has_map;
     struct tcs_counter_map map;
@@ -50,6 +51,8 @@ struct tcs_vcpu_report {
 };
 
 struct tcs_backend {
+    /* The guest's counter stands still while the VM is stopped. */
+    bool stops_with_vm;
     /* When the plugin is loaded; may be NULL. */
     void (*prepare)(void);
     bool (*is_active)(void);
@@ -68,6 +71,9 @@ extern const struct tcs_backend tcs_backend_tcg_x86;
 
 /* Lets every backend prepare. Once, when the plugin is loaded. */
 void tcs_backends_prepare(void);
+
+/* The backend of the running accelerator, or NULL. */
+const struct tcs_backend *tcs_backend_active(void);
 
 /* The VM now, seen by the backend of the running accelerator. */
 void tcs_backend_read_vm(enum tcs_source source, struct tcs_vm_report *ret_vm);

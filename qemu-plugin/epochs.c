@@ -6,8 +6,15 @@
 
 #include <glib.h>
 
+/* What was seen last of a vCPU. */
+struct last_seen {
+    int thread_id; /* tells a vCPU from an earlier one of the same index */
+    bool stable;
+    struct tcs_counter_map map;
+};
+
 static GMutex lock;           /* guards everything below */
-static GHashTable *last_maps; /* cpu-index to struct tcs_counter_map */
+static GHashTable *last_seen; /* cpu-index to struct last_seen */
 static int64_t generation;
 static struct tcs_epoch ring[TCS_EPOCHS_MAX];
 static size_t begun; /* epochs ever; the ring holds the last of them */
@@ -41,20 +48,27 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause)
 {
     gpointer key = GINT_TO_POINTER(vcpu->cpu_index);
-    const struct tcs_counter_map *last;
+    const struct last_seen now = { vcpu->thread_id, stable, vcpu->map };
+    const struct last_seen *last;
+    bool is_new;
 
     if (!vcpu->has_map) {
         return;
     }
     g_mutex_lock(&lock);
-    if (!last_maps) {
-        last_maps = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    if (!last_seen) {
+        last_seen = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     }
-    last = g_hash_table_lookup(last_maps, key);
-    if (!last || !is_same(last, &vcpu->map)) {
-        note_change(vcpu, stable, last ? cause : "first seen");
-        g_hash_table_replace(last_maps, key,
-                             g_memdup2(&vcpu->map, sizeof(vcpu->map)));
+    last = g_hash_table_lookup(last_seen, key);
+    is_new = !last || last->thread_id != vcpu->thread_id;
+    if (is_new) {
+        cause = vcpu->hotplugged ? "hotplug" : "first seen";
+    }
+    /* One that moved may have come to rest anywhere: its end is a change. */
+    if (is_new || (stable && !last->stable) ||
+        !is_same(&last->map, &vcpu->map)) {
+        note_change(vcpu, stable, cause);
+        g_hash_table_replace(last_seen, key, g_memdup2(&now, sizeof(now)));
     }
     g_mutex_unlock(&lock);
 }

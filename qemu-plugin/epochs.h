@@ -14,6 +14,9 @@
 /* The history keeps this many epochs; older ones are dropped. */
 #define TCS_EPOCHS_MAX 1024
 
+/* Nothing that QEMU did: the guest, most likely. */
+#define TCS_CAUSE_UNKNOWN "unknown"
+
 struct tcs_epoch {
     int64_t generation;
     int cpu_index;
@@ -24,9 +27,12 @@ struct tcs_epoch {
 
 /*
  * Takes note of a mapping just read. The generation grows by one where it
- * differs from the one seen last for that cpu-index (mappings known within a
- * bound differ where the bounds exclude each other); an epoch begins where it
- * is stable as well. `cause` is a string literal: why the mapping was read.
+ * differs from the one seen last for that vCPU (mappings known within a bound
+ * differ where the bounds exclude each other), where that one was not stable
+ * and this one is, or where the vCPU is a new one: none was known by its
+ * cpu-index, or one that ran in another thread. An epoch begins where the
+ * mapping is stable as well. `cause` is a string literal: what a difference is
+ * due to; a new vCPU has a cause of its own.
  */
 void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause);

@@ -88,6 +88,7 @@ static const char *missing_symbol(void)
     NEED(object_get_typename)
     NEED(object_property_find)
     NEED(object_property_get_qobject)
+    NEED(object_property_get_bool)
     NEED(object_property_get_uint)
     NEED(qemu_get_cpu)
     NEED(runstate_is_running)
@@ -123,46 +124,36 @@ static bool parse_arguments(QDict *args, bool *ret_given, intList **ret_list,
     return ok;
 }
 
-static int compare_int(gconstpointer a, gconstpointer b)
-{
-    int left = *(const int *)a, right = *(const int *)b;
-
-    return (left > right) - (left < right);
-}
-
 /* cpu-indices wanted, ascending, without repeats; NULL with an error set. */
 static GArray *choose_vcpus(bool given, const intList *wanted, Error **errp)
 {
-    g_autoptr(GArray) indices = NULL;
     int limit = tcs_vcpus_limit();
+    g_autofree bool *is_wanted = g_new0(bool, limit);
+    GArray *indices;
 
     if (!given) {
         return tcs_vcpus_all();
     }
-    indices = g_array_new(FALSE, FALSE, sizeof(int));
     for (; wanted; wanted = wanted->next) {
-        int index = (int)wanted->value;
-
+        /* Looked up once each, however often it is listed. */
         if (wanted->value < 0 || wanted->value >= limit ||
-            !tcs_vcpu_exists(index)) {
+            (!is_wanted[wanted->value] &&
+             !tcs_vcpu_exists((int)wanted->value))) {
             error_setg(errp,
                        "There is no vCPU with cpu-index %" PRId64
                        "; query-cpus-fast lists them",
                        wanted->value);
             return NULL;
         }
-        g_array_append_val(indices, index);
+        is_wanted[wanted->value] = true;
     }
-    g_array_sort(indices, compare_int);
-    for (guint i = 1; i < indices->len;) {
-        if (g_array_index(indices, int, i) ==
-            g_array_index(indices, int, i - 1)) {
-            g_array_remove_index(indices, i);
-        } else {
-            i++;
+    indices = g_array_new(FALSE, FALSE, sizeof(int));
+    for (int i = 0; i < limit; i++) {
+        if (is_wanted[i]) {
+            g_array_append_val(indices, i);
         }
     }
-    return g_steal_pointer(&indices);
+    return indices;
 }
 
 /* "kvm" from "kvm-accel". */
@@ -191,7 +182,7 @@ static void query(const GArray *indices, QObject **ret, Error **errp)
                        accel);
             return;
         }
-        tcs_vcpus_ask(&vm, indices, reports);
+        tcs_vcpus_ask(&vm, indices, tcs_events_cause(), reports);
     }
     *ret = (QObject *)tcs_reply_new(accel, &vm, reports, indices->len);
 }

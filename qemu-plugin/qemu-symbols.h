@@ -108,6 +108,8 @@ QEMU_WEAK const char *object_get_typename(const Object *object);
 QEMU_WEAK void *object_property_find(Object *object, const char *name);
 QEMU_WEAK QObject *object_property_get_qobject(Object *object, const char *name,
                                                Error **errp);
+QEMU_WEAK bool object_property_get_bool(Object *object, const char *name,
+                                        Error **errp);
 QEMU_WEAK uint64_t object_property_get_uint(Object *object, const char *name,
                                             Error **errp);
 
@@ -123,6 +125,9 @@ QEMU_WEAK void *qemu_add_vm_change_state_handler(void (*changed)(void *, bool,
                                                                  int),
                                                  void *opaque);
 QEMU_WEAK void qemu_register_reset(void (*reset)(void *), void *opaque);
+/* The same, but not called for the reset that begins loadvm. */
+QEMU_WEAK void qemu_register_reset_nosnapshotload(void (*reset)(void *),
+                                                  void *opaque);
 
 /* The last argument came after 7.2 as a pointer to a guard; NULL is none. */
 typedef struct AioContext AioContext;

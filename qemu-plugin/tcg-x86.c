@@ -76,6 +76,7 @@ static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
 }
 
 const struct tcs_backend tcs_backend_tcg_x86 = {
+    .stops_with_vm = true,
     .is_active = tcg_is_active,
     .read_vm = tcg_read_vm,
     .read_vcpu = tcg_read_vcpu,

@@ -49,9 +49,16 @@ int tcs_vcpus_limit(void)
     return (int)limit;
 }
 
+/*
+ * One that is being unplugged stays listed until its thread has ended, and work
+ * given to it then is never done. It is no longer "realized" from before the
+ * thread is told to end, which finishes all work it was given until then.
+ */
 bool tcs_vcpu_exists(int cpu_index)
 {
-    return qemu_get_cpu(cpu_index) != NULL;
+    CPUState *cpu = qemu_get_cpu(cpu_index);
+
+    return cpu && object_property_get_bool((Object *)cpu, "realized", NULL);
 }
 
 GArray *tcs_vcpus_all(void)
@@ -83,9 +90,14 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     struct round *round = question->round;
     struct tcs_vcpu_report *slot = &round->reports[question->slot];
     /* Only the vCPU itself writes its slot, but the asker may copy it. */
-    struct tcs_vcpu_report report = { .cpu_index = slot->cpu_index };
+    struct tcs_vcpu_report report = {
+        .cpu_index = slot->cpu_index,
+        .has_arch_id = slot->has_arch_id,
+        .arch_id = slot->arch_id,
+        .hotplugged = slot->hotplugged,
+        .thread_id = gettid(),
+    };
 
-    report.thread_id = gettid();
     round->vm.backend->read_vcpu(cpu, &round->vm, &report);
     tcs_epochs_note(&report, !report.reason[0] && !round->vm.unstable[0],
                     round->cause);
@@ -94,8 +106,6 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
     g_mutex_unlock(&outstanding_lock);
 
     g_mutex_lock(&round->lock);
-    report.has_arch_id = slot->has_arch_id;
-    report.arch_id = slot->arch_id;
     *slot = report;
     round->pending--;
     g_cond_signal(&round->answered);
@@ -140,6 +150,8 @@ static void ask(struct round *round, size_t slot)
         report->arch_id =
             object_property_get_uint((Object *)cpu, "apic-id", NULL);
     }
+    report->hotplugged =
+        object_property_get_bool((Object *)cpu, "hotplugged", NULL);
     /* Stays unless an answer replaces it. */
     snprintf(report->reason, sizeof(report->reason),
              "the vCPU did not answer within %d ms", TCS_VCPU_TIMEOUT_MS);
@@ -195,9 +207,9 @@ static struct round *round_start(const struct tcs_vm_report *vm,
 }
 
 void tcs_vcpus_ask(const struct tcs_vm_report *vm, const GArray *indices,
-                   struct tcs_vcpu_report *reports)
+                   const char *cause, struct tcs_vcpu_report *reports)
 {
-    struct round *round = round_start(vm, indices, "unknown");
+    struct round *round = round_start(vm, indices, cause);
     int64_t deadline_us =
         g_get_monotonic_time() + TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
 

@@ -16,7 +16,7 @@
 /* One more than the largest cpu-index the machine may have. */
 int tcs_vcpus_limit(void);
 
-/* Whether there is a vCPU of that index now. */
+/* Whether there is a vCPU of that index now that is not being unplugged. */
 bool tcs_vcpu_exists(int cpu_index);
 
 /* The indices of all vCPUs, ascending: of int, to be freed by the caller. */
@@ -27,14 +27,16 @@ GArray *tcs_vcpus_all(void);
  * a backend. Called on the main thread with the big QEMU lock, which is given
  * up while waiting, as run_on_cpu() does. A vCPU that does not answer in time
  * is reported with a reason; it is not asked again while its answer is
- * outstanding. What the answers show goes into the history (epochs.h).
+ * outstanding. What the answers show goes into the history (epochs.h), changes
+ * with `cause`, a string literal.
  */
 void tcs_vcpus_ask(const struct tcs_vm_report *vm, const GArray *indices,
-                   struct tcs_vcpu_report *reports);
+                   const char *cause, struct tcs_vcpu_report *reports);
 
 /*
- * Asks every vCPU for the history alone, and does not wait. `cause` is a string
- * literal: why a mapping may have changed.
+ * Asks every vCPU for the history alone, and does not wait. A vCPU answers
+ * before it does any work that is given to it later, and before it runs the
+ * guest again. `cause` is a string literal: what a change is due to.
  */
 void tcs_vcpus_observe(const struct tcs_vm_report *vm, const char *cause);
 
