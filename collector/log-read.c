@@ -23,6 +23,8 @@
 /* What the lines read so far say about the ones to come. */
 typedef struct {
     TcsLog *log;
+    TcsTakeSample take;
+    gpointer user_data;
     /* Of the last good sample. */
     struct tcs_host_ticks last_counter;
     gboolean has_reply;
@@ -221,7 +223,7 @@ static void take_sample(Reader *reader, json_object *line, guint number)
     } else {
         leave_new_epochs(reader, sample->qmp_before);
         leave_new_epochs(reader, sample->qmp_after);
-        g_ptr_array_add(reader->log->samples, g_steal_pointer(&sample));
+        reader->take(g_steal_pointer(&sample), reader->user_data);
     }
 }
 
@@ -277,10 +279,10 @@ static gboolean next_line(FILE *file, GString *line, gboolean is_first,
     return c != EOF || line->len > 0;
 }
 
-static gboolean read_lines(TcsLog *log, FILE *file, GError **error)
+static gboolean read_lines(Reader *reader, FILE *file, GError **error)
 {
     g_autoptr(GString) line = g_string_new(NULL);
-    Reader reader = { .log = log };
+    TcsLog *log = reader->log;
     gboolean torn;
 
     for (guint number = 1; next_line(file, line, number == 1, &torn);
@@ -291,7 +293,7 @@ static gboolean read_lines(TcsLog *log, FILE *file, GError **error)
                             g_strdup_printf("line %u, the last one, is torn "
                                             "and left out",
                                             number));
-        } else if (!take_line(&reader, line->str, line->len, number, error)) {
+        } else if (!take_line(reader, line->str, line->len, number, error)) {
             return FALSE;
         }
     }
@@ -312,9 +314,11 @@ static gboolean read_lines(TcsLog *log, FILE *file, GError **error)
     return TRUE;
 }
 
-TcsLog *tcs_log_read(const char *path, GError **error)
+TcsLog *tcs_log_read_each(const char *path, TcsTakeSample take,
+                          gpointer user_data, GError **error)
 {
     g_autoptr(TcsLog) log = g_new0(TcsLog, 1);
+    Reader reader = { .log = log, .take = take, .user_data = user_data };
     FILE *file = fopen(path, "re");
     gboolean ok;
 
@@ -326,13 +330,31 @@ TcsLog *tcs_log_read(const char *path, GError **error)
     log->samples =
         g_ptr_array_new_with_free_func((GDestroyNotify)tcs_sample_free);
     log->warnings = g_ptr_array_new_with_free_func(g_free);
-    ok = read_lines(log, file, error);
+    ok = read_lines(&reader, file, error);
     fclose(file);
     if (!ok) {
         g_prefix_error(error, "cannot read %s: ", path);
         return NULL;
     }
     return g_steal_pointer(&log);
+}
+
+static void keep_sample(TcsSample *sample, gpointer user_data)
+{
+    g_ptr_array_add(user_data, sample);
+}
+
+TcsLog *tcs_log_read(const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) samples =
+        g_ptr_array_new_with_free_func((GDestroyNotify)tcs_sample_free);
+    TcsLog *log = tcs_log_read_each(path, keep_sample, samples, error);
+
+    if (log) {
+        g_ptr_array_unref(log->samples);
+        log->samples = g_steal_pointer(&samples);
+    }
+    return log;
 }
 
 void tcs_log_free(TcsLog *log)

@@ -56,6 +56,15 @@ typedef struct {
  * log, or has no good header, is TCS_ERROR_FILE.
  */
 TcsLog *tcs_log_read(const char *path, GError **error);
+
+/*
+ * The same, but hands each sample to `take`, which frees it, as it comes: the
+ * log that is returned has none. Some may have been taken where it fails.
+ */
+typedef void (*TcsTakeSample)(TcsSample *sample, gpointer user_data);
+
+TcsLog *tcs_log_read_each(const char *path, TcsTakeSample take,
+                          gpointer user_data, GError **error);
 void tcs_log_free(TcsLog *log);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsLog, tcs_log_free)
 

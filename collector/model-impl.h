@@ -7,6 +7,7 @@
 #define COLLECTOR_MODEL_IMPL_H
 
 #include "clocksync/counter-epochs.h"
+#include "clocksync/staircase.h"
 #include "clocksync/timeline.h"
 #include "counter-lines.h"
 #include "model.h"
@@ -16,6 +17,7 @@ typedef enum {
     TCS_CLOCK_HOST_COUNTER,  /* the axis of everything */
     TCS_CLOCK_GUEST_COUNTER, /* ticks: epochs */
     TCS_CLOCK_GUEST_LINES,   /* ticks: lines, where no hypervisor tells */
+    TCS_CLOCK_COUNT,         /* a number of events: staircase */
 } TcsClockKind;
 
 struct TcsModelClock {
@@ -25,10 +27,13 @@ struct TcsModelClock {
     TcsCounterLines *lines;
     gint64 resolution_ns; /* the largest seen */
     struct tcs_timeline timeline;
+    struct tcs_staircase staircase;
+    guint contradictions; /* readings that the hypervisor excludes */
 };
 
 struct TcsModel {
-    GPtrArray *clocks; /* of TcsModelClock */
+    GPtrArray *clocks;   /* of TcsModelClock */
+    GPtrArray *warnings; /* of char * */
 };
 
 TcsModel *tcs_model_new_empty(void);
@@ -38,5 +43,18 @@ TcsModelClock *tcs_model_lookup(const TcsModel *model, const char *name);
 
 /* Consumes `name`, which the model does not have yet. */
 TcsModelClock *tcs_model_add(TcsModel *model, char *name, TcsClockKind kind);
+
+/* What clocksync returned: without memory there is nothing to go on with. */
+void tcs_check_memory(int ret);
+
+/* Makes the vCPUs' counters of a model: replies in their order, then finish. */
+typedef struct TcsModelCounters TcsModelCounters;
+
+TcsModelCounters *tcs_model_counters_new(TcsModel *model);
+void tcs_model_counters_add(TcsModelCounters *counters,
+                            const TcsQmpReply *reply);
+
+/* Frees it; `name` is what the vCPUs' counter is. */
+void tcs_model_counters_finish(TcsModelCounters *counters, const char *name);
 
 #endif

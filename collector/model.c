@@ -16,6 +16,7 @@ static void clock_free(gpointer data)
     tcs_counter_epochs_clear(&clock->epochs);
     tcs_counter_lines_free(clock->lines);
     tcs_timeline_clear(&clock->timeline);
+    tcs_staircase_clear(&clock->staircase);
     g_free(clock->name);
     g_free(clock);
 }
@@ -25,6 +26,7 @@ TcsModel *tcs_model_new_empty(void)
     TcsModel *model = g_new0(TcsModel, 1);
 
     model->clocks = g_ptr_array_new_with_free_func(clock_free);
+    model->warnings = g_ptr_array_new_with_free_func(g_free);
     return model;
 }
 
@@ -32,8 +34,14 @@ void tcs_model_free(TcsModel *model)
 {
     if (model) {
         g_ptr_array_unref(model->clocks);
+        g_ptr_array_unref(model->warnings);
         g_free(model);
     }
+}
+
+const GPtrArray *tcs_model_warnings(const TcsModel *model)
+{
+    return model->warnings;
 }
 
 TcsModelClock *tcs_model_lookup(const TcsModel *model, const char *name)
@@ -106,59 +114,52 @@ static gboolean set_gap(GError **error, const char *name)
     return FALSE;
 }
 
-/* When a guest CPU's counter showed a value. */
-static gboolean counter_when(const TcsModelClock *clock, guint64 value,
-                             struct tcs_host_span *ret_when, GError **error)
+static gboolean set_unknown(GError **error, const char *name, int ret)
 {
-    const struct tcs_guest_ticks ticks = { value };
-
-    switch (clock->kind == TCS_CLOCK_GUEST_LINES
-                ? tcs_counter_lines_when(clock->lines, ticks, ret_when)
-                : tcs_counter_epochs_when(&clock->epochs, ticks, ret_when)) {
-    case 0:
-        return TRUE;
-    case -ENOTUNIQ:
-        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                    "unknown: %s showed this value more than once",
-                    clock->name);
-        return FALSE;
-    default:
-        return set_gap(error, clock->name);
+    if (ret != -ENOTUNIQ) {
+        return set_gap(error, name);
     }
+    g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                "unknown: %s was set back or began anew, and showed this value "
+                "more than once",
+                name);
+    return FALSE;
 }
 
+/* When a clock showed a value. */
 static gboolean clock_when(const TcsModelClock *clock, guint64 value,
                            struct tcs_host_span *ret_when, GError **error)
 {
+    const struct tcs_guest_ticks guest = { value };
     struct tcs_ns_span span;
+    int ret = 0;
 
-    if (clock->kind == TCS_CLOCK_GUEST_COUNTER ||
-        clock->kind == TCS_CLOCK_GUEST_LINES) {
-        return counter_when(clock, value, ret_when, error);
-    }
-    if (clock->kind == TCS_CLOCK_HOST_COUNTER) {
-        ret_when->lo.ticks = ret_when->hi.ticks = value;
-        return TRUE;
-    }
-    if (value > INT64_MAX) {
+    if ((clock->kind == TCS_CLOCK_TIME || clock->kind == TCS_CLOCK_COUNT) &&
+        value > INT64_MAX) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "%" G_GUINT64_FORMAT " ns is beyond the year 2262", value);
+                    "%" G_GUINT64_FORMAT " is beyond the year 2262", value);
         return FALSE;
     }
-    /* A clock that shows it has reached it, and not its next step. */
-    span = tcs_clock_value((gint64)value, (uint32_t)clock->resolution_ns);
-    switch (tcs_timeline_when(&clock->timeline, span, ret_when)) {
-    case 0:
-        return TRUE;
-    case -ENOTUNIQ:
-        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                    "unknown: %s was set back, and showed this value more "
-                    "than once",
-                    clock->name);
-        return FALSE;
-    default:
-        return set_gap(error, clock->name);
+    switch (clock->kind) {
+    case TCS_CLOCK_HOST_COUNTER:
+        ret_when->lo.ticks = ret_when->hi.ticks = value;
+        break;
+    case TCS_CLOCK_GUEST_COUNTER:
+        ret = tcs_counter_epochs_when(&clock->epochs, guest, ret_when);
+        break;
+    case TCS_CLOCK_GUEST_LINES:
+        ret = tcs_counter_lines_when(clock->lines, guest, ret_when);
+        break;
+    case TCS_CLOCK_COUNT:
+        ret = tcs_staircase_when(&clock->staircase, (int64_t)value, ret_when);
+        break;
+    case TCS_CLOCK_TIME:
+        /* A clock that shows it has reached it, and not its next step. */
+        span = tcs_clock_value((gint64)value, (uint32_t)clock->resolution_ns);
+        ret = tcs_timeline_when(&clock->timeline, span, ret_when);
+        break;
     }
+    return ret == 0 || set_unknown(error, clock->name, ret);
 }
 
 /* What a guest CPU's counter showed. */
@@ -179,12 +180,46 @@ static gboolean counter_at(const TcsModelClock *clock, struct tcs_host_span at,
     return TRUE;
 }
 
+static gboolean count_at(const TcsModelClock *clock, struct tcs_host_span at,
+                         guint64 *ret_lo, guint64 *ret_hi, GError **error)
+{
+    int64_t lo, hi;
+
+    if (tcs_staircase_at(&clock->staircase, at, &lo, &hi) < 0) {
+        return set_gap(error, clock->name);
+    }
+    *ret_lo = (guint64)lo;
+    *ret_hi = (guint64)hi;
+    return TRUE;
+}
+
+static gboolean time_at(const TcsModelClock *clock, struct tcs_host_span at,
+                        guint64 *ret_lo, guint64 *ret_hi, GError **error)
+{
+    struct tcs_ns_span span;
+
+    if (tcs_timeline_at(&clock->timeline, at, &span) < 0) {
+        return set_gap(error, clock->name);
+    }
+    /* What it had reached; it showed up to a step less. */
+    span = tcs_ns_span_subtract(
+        span, (struct tcs_ns_span){ 0, clock->resolution_ns });
+    if (!tcs_ns_span_is_bounded(span)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "unknown: too far from what was recorded of %s",
+                    clock->name);
+        return FALSE;
+    }
+    *ret_lo = (guint64)MAX(span.lo, 0);
+    *ret_hi = (guint64)MAX(span.hi, 0);
+    return TRUE;
+}
+
 gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
                            const TcsModelClock *to, guint64 value,
                            guint64 *ret_lo, guint64 *ret_hi, GError **error)
 {
     struct tcs_host_span at;
-    struct tcs_ns_span span;
 
     if (!clock_when(from, value, &at, error)) {
         return FALSE;
@@ -193,24 +228,18 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
         *ret_lo = *ret_hi = value;
         return TRUE;
     }
-    if (to->kind == TCS_CLOCK_GUEST_COUNTER ||
-        to->kind == TCS_CLOCK_GUEST_LINES) {
-        return counter_at(to, at, ret_lo, ret_hi, error);
-    }
-    if (to->kind == TCS_CLOCK_HOST_COUNTER) {
+    switch (to->kind) {
+    case TCS_CLOCK_HOST_COUNTER:
         *ret_lo = at.lo.ticks;
         *ret_hi = at.hi.ticks;
         return TRUE;
+    case TCS_CLOCK_GUEST_COUNTER:
+    case TCS_CLOCK_GUEST_LINES:
+        return counter_at(to, at, ret_lo, ret_hi, error);
+    case TCS_CLOCK_COUNT:
+        return count_at(to, at, ret_lo, ret_hi, error);
+    case TCS_CLOCK_TIME:
+        return time_at(to, at, ret_lo, ret_hi, error);
     }
-    if (tcs_timeline_at(&to->timeline, at, &span) < 0) {
-        return set_gap(error, to->name);
-    }
-    if (!tcs_ns_span_is_bounded(span)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                    "unknown: too far from what was recorded of %s", to->name);
-        return FALSE;
-    }
-    *ret_lo = (guint64)MAX(span.lo, 0);
-    *ret_hi = (guint64)MAX(span.hi, 0);
-    return TRUE;
+    g_assert_not_reached();
 }

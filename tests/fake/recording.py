@@ -52,8 +52,9 @@ class Recording:
 
 class Mapped:
     def __init__(self, process):
-        self.status, self.err = process.returncode, process.stderr
-        rows = [line.split(None, 3) for line in process.stdout.splitlines()]
+        self.status, self.out, self.err = process.returncode, process.stdout, process.stderr
+        rows = [line.split(None, 3) for line in self.out.splitlines()
+                if line.startswith("unknown") or line[:1].isdigit()]
         self.values = [None if row[0] == "unknown" else tuple(int(w) for w in row[:3])
                        for row in rows]
         self.reasons = [row[3] if row[0] == "unknown" else None for row in rows]

@@ -6,7 +6,7 @@ import json
 
 import cases
 from recording import HEADER, Recording, map_lines, map_values, run_map
-from test_show_world import FILE, REFUSED, Vcpu, World, signed
+from test_show_world import FILE, REFUSED, USAGE, Vcpu, World, signed
 
 HOST, GUEST = "host:x86-tsc", "guest:x86-tsc@0"
 
@@ -264,6 +264,134 @@ def test_random():
                               *(source.shown(p) for p in probes))
             for probe, row in zip(probes[:-1], rows):
                 assert row[1] <= clock.at(probe) <= row[2], (seed, name, probe, row)
+
+
+def test_suspended():
+    """a host that slept while its counter went on: clocks that stood still have a gap, no more"""
+    world = World()
+    recording = Recording(world)
+    probes = []
+    for number in range(12):
+        recording.sample()
+        world.pause()
+        probes.append(world.tick())
+        if number == 5:
+            world.pause_ns = 10**10
+            world.pause()
+            for name in ("mono", "mono_raw"):
+                world.host[name].step(-10**10)
+            world.pause_ns = 10**8
+    rows = {name: map_values(recording, HOST, f"host:{name}", *probes[:-1])
+            for name in ("mono", "mono_raw", "boot")}
+    for name, row in rows.items():
+        assert [i for i, r in enumerate(row) if r is None] == \
+            ([] if name == "boot" else [5]), (name, row)
+        for number, r in enumerate(row):
+            if r and number != 5:
+                truth = world.host[name].at(probes[number])
+                truth += 10**10 if name != "boot" and number < 5 else 0
+                assert r[1] <= truth <= r[2] and r[2] - r[1] < 10**6, (name, number, r, truth)
+
+
+def test_counter():
+    """ftrace's counter: an event's number leads to the moment between two readings"""
+    world = two_vcpus()
+    recording = Recording(world)
+    given, truth = 10, []
+    for _ in range(5):
+        sample = recording.sample()
+        reading = next(r for r in sample["guest"]["readings"] if r["clock"] == "mono")
+        sample["guest"]["readings"].append(
+            {**reading, "clock": "counter", "value": given, "unit": "count", "resolution-ns": 0,
+             "via": "marker"})
+        for _ in range(3):
+            given += 1
+            world.pause()
+            truth.append((given, world.tick()))
+        given += 1
+    for (number, host), row in zip(truth, map_values(
+            recording, "guest:counter", HOST, *(n for n, _ in truth[:-3]))):
+        assert row[1] <= host <= row[2], (number, host, row)
+    for (number, host), row in zip(truth, map_values(
+            recording, HOST, "guest:counter", *(h for _, h in truth[:-3]))):
+        assert row[1] <= number <= row[2] <= row[1] + 3, (number, host, row)
+    # Outside of the readings nothing is known on one side.
+    assert map_values(recording, "guest:counter", HOST, 9, given) == [None, None]
+    assert map_values(recording, HOST, "guest:counter", 1, world.now) == [None, None]
+    assert map_values(recording, "guest:counter", "guest:counter", 11) == [(11, 11, 11)]
+
+
+def test_uptime():
+    """uptime shows whole ticks, and late ones: what it shows, and when, is within the bound"""
+    hertz, late = 4 * 10**6, 7 * 10**6
+    world = World()
+    recording = Recording(world)
+
+    def shown(ns):
+        """1/100 s, of whole ticks"""
+        return int(ns // hertz) * hertz // 10**7 * 10**7
+
+    for _ in range(10):
+        sample = recording.sample()
+        reading = next(r for r in sample["guest"]["readings"] if r["clock"] == "boot")
+        value = shown(reading["value"] - world.rng.randrange(late))
+        sample["guest"]["readings"].append({**reading, "clock": "uptime", "value": value,
+                                            "resolution-ns": 10**7 + hertz + late,
+                                            "via": "marker"})
+    probes = [world.rng.randrange(10**12, world.now) for _ in range(200)]
+    values = [shown(world.guest["boot"].at(p) - world.rng.randrange(late)) for p in probes]
+    for probe, value, there, back in zip(
+            probes, values, map_values(recording, HOST, "guest:uptime", *probes),
+            map_values(recording, "guest:uptime", HOST, *values)):
+        assert there[1] <= value <= there[2], (probe, value, there)
+        assert back[1] <= probe <= back[2], (probe, value, back)
+
+
+def test_left_out():
+    """readings that overlap in time, or that the hypervisor excludes, are counted"""
+    world = two_vcpus()
+    recording = Recording(world)
+    for _ in range(4):
+        sample = recording.sample()
+        reading = next(r for r in sample["guest"]["readings"] if r["clock"] == "mono")
+        # The same clock on the other CPU, at the same time but vaguely.
+        shift = -7000 + 5000 if reading["cpu"] == 0 else 7000 - 5000
+        sample["guest"]["readings"] += [
+            {**reading, "cpu": 1 - reading["cpu"],
+             "counter-before": reading["counter-before"] + shift - 10,
+             "counter-after": reading["counter-after"] + shift + 10},
+            {**reading, "clock": "tai", "cpu": reading["cpu"], "counter-before": 5,
+             "counter-after": 6}]
+        sample["guest"]["readings"] = [r for r in sample["guest"]["readings"]
+                                       if r["clock"] != "tai" or r["counter-before"] == 5]
+    result = map_lines(recording.lines(), HOST, "guest:mono", world.now - 10**8)
+    assert result.status == 0, result.err
+    assert "guest:mono: 4 readings are left out: they overlap" in result.err, result.err
+    assert "guest:tai: 4 readings are left out: the hypervisor excludes" in result.err, result.err
+
+
+def test_ends():
+    """samples that a kill left without dense ones at their ends still tell both ends well"""
+    recording = Recording(World())
+    recording.world.pause_ns, recording.world.gap_ns = 10**9, 5 * 10**6
+    recording.world.step_ns = (20, 200)
+    for _ in range(5):
+        recording.sample()
+    first = recording.samples[0]["qmp-after"]["host-clocks"][-1]["counter-after"]
+    last = recording.samples[-1]["qmp-before"]["host-clocks"][0]["counter-before"]
+    for moment_ in (first + 10**9, last - 10**9):
+        (_, low, high), = map_values(recording, HOST, "host:mono", moment_)
+        # 1000 ppm of half a second are half a millisecond; 400 ns in 10 ms are 40 ppm.
+        assert high - low < 50000, (low, high)
+
+
+def test_help():
+    """units are said"""
+    result = run_map("--help")
+    for word in ("nanoseconds", "ticks", "guest:counter", "1/100 s"):
+        assert result.status == 0 and word in result.out, (word, result.out)
+    result = map_lines([json.dumps(HEADER)], HOST, HOST)
+    assert result.status == USAGE, result.err
 
 
 def test_identity():

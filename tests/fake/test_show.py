@@ -62,11 +62,11 @@ vCPU  thread  offset (ticks)  +/-  ratio                 known from             
 clock     CPU   offset (guest - host)         +/-                      rate  method
 x86-tsc     0    -7000000000000 ticks     0 ticks               1.000000000  hypervisor
 x86-tsc     1    -1749926591711 ticks    25 ticks               0.750000000  hypervisor
-mono        0     -913599.999995998 s     1008 ns      +40.00 +/- 20.14 ppm  hypervisor
-mono_raw    1          -1.000000001 s     1020 ns       +0.00 +/- 20.38 ppm  hypervisor
-boot        0    -2999999.999999998 s     1008 ns       +0.00 +/- 20.14 ppm  hypervisor
-tai         1   996000000.001913499 s  2001024 ns  -458.97 +/- 40002.07 ppm  hypervisor
-realtime    0  1694999999.999999298 s     1008 ns       -7.00 +/- 20.14 ppm  hypervisor
+mono        0     -913599.999995998 s     1009 ns      +40.00 +/- 20.16 ppm  hypervisor
+mono_raw    1          -1.000000000 s     1020 ns       +0.00 +/- 20.39 ppm  hypervisor
+boot        0    -2999999.999999998 s     1009 ns       +0.00 +/- 20.16 ppm  hypervisor
+tai         1   996000000.001913498 s  2001025 ns  -458.97 +/- 40002.08 ppm  hypervisor
+realtime    0  1694999999.999999298 s     1009 ns       -7.00 +/- 20.16 ppm  hypervisor
 
 clock  no offset, because
 perf   no perf_event_open here
@@ -92,8 +92,8 @@ vCPU 1 is not stable: the host's counter is not trusted by its kernel
 
 clock     CPU   offset (guest - host)      +/-                  rate  method
 x86-tsc     0    -7000000000000 ticks  0 ticks           1.000000000  hypervisor
-mono        0     -913599.999995999 s  1007 ns  +39.99 +/- 20.12 ppm  hypervisor
-realtime    0  1694999999.999999298 s  1008 ns   -7.00 +/- 20.14 ppm  hypervisor
+mono        0     -913599.999995999 s  1008 ns  +39.99 +/- 20.14 ppm  hypervisor
+realtime    0  1694999999.999999298 s  1009 ns   -7.00 +/- 20.16 ppm  hypervisor
 
 clock     no offset, because
 x86-tsc   vCPU 1 is not stable: the host's counter is not trusted by its kernel
