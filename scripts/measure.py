@@ -176,8 +176,8 @@ STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
 
 def machine():
     return ("Real KVM under emulation (TCG), the host of two CPUs, on a machine of "
-            f"{os.cpu_count()} cores that may have done other work as well: clock reads and exits take some tens of "
-            "times what they take on hardware, and bounds are wider by as much. "
+            f"{os.cpu_count()} cores that may have done other work as well: clock reads and exits "
+            "take some tens of times what they take on hardware, and bounds are wider by as much. "
             f"Linux {stock.kernel().version.partition('-')[0]}, QEMU {stock.qemu().version()}.")
 
 
