@@ -29,7 +29,7 @@ DOCUMENT = ROOT / "docs/measurements.md"
 FREQUENCIES = {"unscaled": None, "1 GHz": 1_000_000, "3 GHz": 3_000_000}
 SECONDS, LEAST = 600, 1000
 INTERVAL_S = 0.25
-SHOWS, RECORDINGS = 30, 4
+SHOWS, RECORDINGS = 20, 3
 RETRIES = 2
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
 machines.BOOT_SECONDS = 150
