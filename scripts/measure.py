@@ -29,7 +29,7 @@ DOCUMENT = ROOT / "docs/measurements.md"
 FREQUENCIES = {"unscaled": None, "1 GHz": 1_000_000, "3 GHz": 3_000_000}
 SECONDS, LEAST = 600, 1000
 INTERVAL_S = 0.25
-SHOWS, RECORDINGS = 30, 4
+SHOWS, RECORDINGS = 20, 3
 RETRIES = 2
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
 machines.BOOT_SECONDS = 150
@@ -176,8 +176,8 @@ STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
 
 def machine():
     return ("Real KVM under emulation (TCG), the host of two CPUs, on a machine of "
-            f"{os.cpu_count()} cores that may have done other work as well: clock reads and exits take some tens of "
-            "times what they take on hardware, and bounds are wider by as much. "
+            f"{os.cpu_count()} cores that may have done other work as well: clock reads and exits "
+            "take some tens of times what they take on hardware, and bounds are wider by as much. "
             f"Linux {stock.kernel().version.partition('-')[0]}, QEMU {stock.qemu().version()}.")
 
 

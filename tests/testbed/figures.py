@@ -114,7 +114,7 @@ def trace_cmd_section(stage):
     return "\n## trace-cmd's own correction on such VMs\n\n" + paragraph("""
         trace-cmd, host and guest recorded with the counter as their clock: how far each
         correction that it wrote into the guest's file puts an event of that moment off, against
-        KVM's map. It takes its protocol `kvm` where the host has debugfs, and `ptp` where not.""") + \
+        KVM's map. It takes its protocol `kvm` where the host has debugfs, else `ptp`.""") + \
         trace_cmd(stage) + "\n" + paragraph("""
         Single runs of `show` on the same VMs, median / greatest bound (x86-tsc: 0 ticks in
         each):""") + \

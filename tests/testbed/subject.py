@@ -118,7 +118,7 @@ def measure(host, subjects, seconds, least, interval_s, note):
         subject.boot(host)
         subject.steer()
     # So that there is something to correct all the time: the outside world runs fast and slow.
-    source.command("doffset 0.1")
+    source.command("doffset 0.01")
     for subject in subjects:
         subject.start(interval_s)
     states, start, turn = [], time.monotonic(), 0
