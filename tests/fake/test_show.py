@@ -53,7 +53,7 @@ def fixed_world():
 
 GOLDEN = """\
 VM toy: kvm, running, counter x86-tsc, generation 1
-guest: clocksource kvm-clock, boot id 0-1-2, asked through qga
+guest: clocksource hpet, boot id 0-1-2, asked through qga
 
 vCPU  thread  offset (ticks)  +/-  ratio                 known from              stable
    0    4000  -7000000000000    0  1                     kvm-device-attr, unity  yes
@@ -83,7 +83,7 @@ def test_text():
 
 GOLDEN_REFUSED = """\
 VM toy: kvm, running, counter x86-tsc, generation 1
-guest: clocksource kvm-clock, boot id 0-1-2, asked through qga
+guest: clocksource hpet, boot id 0-1-2, asked through qga
 
 vCPU  thread  offset (ticks)  +/-  ratio                 known from              stable
    0    4000  -7000000000000    0  1                     kvm-device-attr, unity  yes
