@@ -102,7 +102,8 @@ static gboolean error_at(const Builder *b, Point first, Point last,
 
 /*
  * Readers round to between 0.5 below and 1.5 above the line, and at other
- * stamps otherwise than at those looked at.
+ * stamps otherwise than at those looked at; where offsets do not change, not at
+ * all.
  */
 #define READER_ROUNDING 2
 
@@ -113,6 +114,7 @@ static gboolean error_at(const Builder *b, Point first, Point last,
 static gboolean is_straight(const Builder *b, Point first, Point last,
                             guint64 *ret_error)
 {
+    const guint64 rounding = first.offset == last.offset ? 0 : READER_ROUNDING;
     gboolean good = product_fits(first, last);
 
     *ret_error = 0;
@@ -122,7 +124,7 @@ static gboolean is_straight(const Builder *b, Point first, Point last,
 
         if (error_at(b, first, last, i == PROBES ? last.time : at, &error,
                      &width)) {
-            *ret_error = MAX(*ret_error, error + READER_ROUNDING);
+            *ret_error = MAX(*ret_error, error + rounding);
             good = good && error <= width / 2 + width / 16 + 2;
         } else {
             good = FALSE;
