@@ -37,7 +37,8 @@ LIBRARIES = {
     'GLib': (('glib', 'gio/', 'gmodule', 'gobject/'),
              {'qemu-plugin', 'guest-agent', 'collector'}),
     'json-c': (('json-c/', 'json.h'), {'guest-agent', 'collector'}),
-    'libtracefs': (('tracefs', 'kbuffer', 'event-parse', 'traceevent/'),
+    'libtracefs': (('tracefs', 'kbuffer', 'event-parse', 'traceevent/',
+                    'trace-cmd'),
                    {'clockread', 'collector', 'formats'}),
 }
 # The one file of clockread that needs more than libc: a library of its own, so

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See trace-file.h.
+ */
+#include "trace-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define COPY_CHUNK (64u << 20)
+
+static gboolean set_failed(GError **error, const char *what, const char *path)
+{
+    g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s %s: %s", what, path,
+                g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean copy_bytes(int from, int to, const char *path, GError **error)
+{
+    g_autofree char *buffer = NULL;
+    ssize_t n;
+
+    do {
+        n = copy_file_range(from, NULL, to, NULL, COPY_CHUNK, 0);
+    } while (n > 0);
+    if (n == 0) {
+        return TRUE;
+    }
+    /* Across file systems, on some of them. Both positions are still right. */
+    buffer = g_malloc(1 << 20);
+    while ((n = read(from, buffer, 1 << 20)) > 0) {
+        for (ssize_t done = 0; done < n;) {
+            ssize_t put = write(to, buffer + done, (size_t)(n - done));
+
+            if (put < 0) {
+                return set_failed(error, "cannot write", path);
+            }
+            done += put;
+        }
+    }
+    return n == 0 || set_failed(error, "cannot copy to", path);
+}
+
+/* Makes the copy, and file->fd that of the copy. */
+static gboolean make_copy(TcsTraceFile *file, const char *new_path,
+                          GError **error)
+{
+    struct stat status;
+    int copy;
+
+    if (g_file_test(new_path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s exists; it is not overwritten: remove it or name "
+                    "another",
+                    new_path);
+        return FALSE;
+    }
+    file->new_path = g_strdup(new_path);
+    file->copy_path = g_strconcat(new_path, ".XXXXXX", NULL);
+    copy = g_mkstemp_full(file->copy_path, O_RDWR | O_CLOEXEC, 0600);
+    if (copy < 0) {
+        set_failed(error, "cannot create", file->copy_path);
+        g_clear_pointer(&file->copy_path, g_free);
+        return FALSE;
+    }
+    if (fstat(file->fd, &status) < 0 ||
+        fchmod(copy, status.st_mode & 0777) < 0) {
+        set_failed(error, "cannot create", file->copy_path);
+        close(copy);
+        return FALSE;
+    }
+    if (!copy_bytes(file->fd, copy, file->copy_path, error)) {
+        close(copy);
+        return FALSE;
+    }
+    close(file->fd);
+    file->fd = copy;
+    file->dat.fd = copy;
+    return TRUE;
+}
+
+static TcsTraceFile *open_file(const char *path, int flags, GError **error)
+{
+    g_autoptr(TcsTraceFile) file = g_new0(TcsTraceFile, 1);
+    gboolean is_extended = flags == O_RDWR;
+    const char *why;
+    int ret;
+
+    file->path = g_strdup(path);
+    file->fd = open(path, flags | O_CLOEXEC);
+    if (file->fd < 0) {
+        set_failed(error, is_extended ? "cannot extend" : "cannot read", path);
+        return NULL;
+    }
+    if (is_extended && flock(file->fd, LOCK_EX | LOCK_NB) < 0 &&
+        errno == EWOULDBLOCK) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s is being extended by another program; wait for it",
+                    path);
+        return NULL;
+    }
+    ret = tcs_trace_dat_read(&file->dat, file->fd, &why);
+    if (ret < 0) {
+        gboolean is_errno =
+            ret != -EINVAL && ret != -ENODATA && ret != -ENOTSUP;
+
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s%s%s", path, why,
+                    is_errno ? ": " : "", is_errno ? g_strerror(-ret) : "");
+        return NULL;
+    }
+    return g_steal_pointer(&file);
+}
+
+TcsTraceFile *tcs_trace_file_open(const char *path, GError **error)
+{
+    return open_file(path, O_RDONLY, error);
+}
+
+TcsTraceFile *tcs_trace_file_open_to_extend(const char *path,
+                                            const char *new_path,
+                                            GError **error)
+{
+    g_autoptr(TcsTraceFile) file =
+        open_file(path, new_path ? O_RDONLY : O_RDWR, error);
+
+    if (!file || (new_path && !make_copy(file, new_path, error))) {
+        return NULL;
+    }
+    return g_steal_pointer(&file);
+}
+
+void tcs_trace_file_free(TcsTraceFile *file)
+{
+    if (file) {
+        if (file->copy_path) {
+            unlink(file->copy_path);
+        }
+        if (file->fd >= 0) {
+            close(file->fd);
+        }
+        tcs_trace_dat_clear(&file->dat);
+        g_free(file->path);
+        g_free(file->copy_path);
+        g_free(file->new_path);
+        g_free(file);
+    }
+}
+
+gboolean tcs_trace_file_append(TcsTraceFile *file,
+                               const struct tcs_trace_dat_options *options,
+                               GError **error)
+{
+    const char *why;
+    int ret = tcs_trace_dat_append(&file->dat, options, &why);
+
+    if (ret < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s: %s",
+                    file->copy_path ? file->copy_path : file->path, why,
+                    g_strerror(-ret));
+        return FALSE;
+    }
+    if (file->copy_path) {
+        /* link() does not replace a file that came to be meanwhile. */
+        if (link(file->copy_path, file->new_path) < 0) {
+            return set_failed(error, "cannot create", file->new_path);
+        }
+        unlink(file->copy_path);
+        g_clear_pointer(&file->copy_path, g_free);
+    }
+    return TRUE;
+}
+
+gboolean tcs_trace_file_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A trace.dat that is to be extended, in place or as a copy.
+ */
+#ifndef COLLECTOR_TRACE_FILE_H
+#define COLLECTOR_TRACE_FILE_H
+
+#include <glib.h>
+
+#include "formats/trace-dat.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    char *path; /* as the user named it */
+    int fd;
+    struct tcs_trace_dat dat;
+    char *copy_path; /* where a copy is being made, or NULL */
+    char *new_path;  /* its name once it is whole */
+} TcsTraceFile;
+
+/* Opens and reads a file that is not to be extended. TCS_ERROR_FILE. */
+TcsTraceFile *tcs_trace_file_open(const char *path, GError **error);
+
+/*
+ * Opens and reads a file that is to be extended; nobody else may be doing so.
+ * With `new_path` a copy is what will be extended; it gets that name when it is
+ * whole, and no file of that name may exist. TCS_ERROR_FILE.
+ */
+TcsTraceFile *tcs_trace_file_open_to_extend(const char *path,
+                                            const char *new_path,
+                                            GError **error);
+
+/*
+ * Discards a copy that was not finished.
+ */
+void tcs_trace_file_free(TcsTraceFile *file);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsTraceFile, tcs_trace_file_free)
+
+/* Adds the options, and names the copy where it is one. TCS_ERROR_FILE. */
+gboolean tcs_trace_file_append(TcsTraceFile *file,
+                               const struct tcs_trace_dat_options *options,
+                               GError **error);
+
+/* Whether two paths lead to the same file. */
+gboolean tcs_trace_file_is_same(const char *a, const char *b);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `trace-clock-sync apply`: writes into a guest's trace.dat how its stamps
+ * become the host's, so that unmodified readers show both on one timeline.
+ */
+#include "verb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "alignment.h"
+#include "error.h"
+#include "guest-vcpu.h"
+#include "target-options.h"
+#include "trace-clock.h"
+#include "trace-file.h"
+
+typedef struct {
+    char *guest, *host;             /* files */
+    char *output, *host_output;     /* copies to make, or NULL */
+    char *guest_clock, *host_clock; /* NULL: what the files say */
+} Options;
+
+typedef struct {
+    TcsAlignment alignment;
+    TcsTraceFile *guest;
+    TcsTraceFile *host; /* NULL where none was given */
+} Apply;
+
+static void apply_clear(Apply *apply)
+{
+    g_clear_pointer(&apply->host, tcs_trace_file_free);
+    g_clear_pointer(&apply->guest, tcs_trace_file_free);
+    tcs_alignment_clear(&apply->alignment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Apply, apply_clear)
+
+static void options_clear(Options *options)
+{
+    g_free(options->guest);
+    g_free(options->host);
+    g_free(options->output);
+    g_free(options->host_output);
+    g_free(options->guest_clock);
+    g_free(options->host_clock);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static gboolean check_options(const Options *options, GError **error)
+{
+    const char *wrong = NULL;
+
+    if (!options->guest) {
+        wrong =
+            "--guest is missing: which trace.dat was recorded in the guest?";
+    } else if (!options->host && !options->host_clock) {
+        wrong = "--host is missing. Without the host's trace.dat, say with "
+                "--host-clock what clock it was recorded with";
+    } else if (options->host_output && !options->host) {
+        wrong = "--host-output takes --host";
+    } else if (options->host &&
+               tcs_trace_file_is_same(options->guest, options->host)) {
+        wrong = "--guest and --host are one file";
+    }
+    if (wrong) {
+        g_set_error_literal(error, TCS_ERROR, TCS_ERROR_USAGE, wrong);
+    }
+    return !wrong;
+}
+
+static gboolean parse_options(int *argc, char ***argv, Options *ret,
+                              GError **error)
+{
+    const GOptionEntry entries[] = {
+        { "guest", 0, 0, G_OPTION_ARG_FILENAME, &ret->guest,
+          "the guest's trace, which is extended", "FILE" },
+        { "host", 0, 0, G_OPTION_ARG_FILENAME, &ret->host,
+          "the host's trace, which learns of the guest's threads", "FILE" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &ret->output,
+          "write the guest's trace anew and leave both files alone", "FILE" },
+        { "host-output", 0, 0, G_OPTION_ARG_FILENAME, &ret->host_output,
+          "write the host's trace anew", "FILE" },
+        { "guest-clock", 0, 0, G_OPTION_ARG_STRING, &ret->guest_clock,
+          "what the guest's trace was recorded with, where the file is wrong",
+          "NAME" },
+        { "host-clock", 0, 0, G_OPTION_ARG_STRING, &ret->host_clock,
+          "the same for the host's", "NAME" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autoptr(GOptionContext) context =
+        g_option_context_new("LOG --guest FILE [--host FILE] [-o FILE]");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(
+        context, "Puts a guest's trace.dat on the host's timeline, for "
+                 "trace-cmd report and KernelShark.");
+    g_option_context_set_description(
+        context,
+        "The files are extended in place; a kill at any instant leaves them\n"
+        "valid. What was corrected before is corrected anew.\n\n"
+        "Example:\n"
+        "  trace-clock-sync apply run.tcs --guest guest.dat --host host.dat\n"
+        "  trace-cmd report -i host.dat -i guest.dat\n");
+    if (!tcs_options_parse(context, argc, argv, 1, error)) {
+        return FALSE;
+    }
+    if (*argc != 2) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "apply takes a log; see %s --help", g_get_prgname());
+        return FALSE;
+    }
+    return check_options(ret, error);
+}
+
+static gboolean open_files(Apply *apply, const Options *options, GError **error)
+{
+    const gboolean is_host_left = options->output && !options->host_output;
+
+    if (options->host) {
+        if (is_host_left) {
+            fprintf(stderr,
+                    "%s: %s stays as it is, so KernelShark will not know the "
+                    "vCPUs' threads; --host-output FILE writes a copy that "
+                    "does\n",
+                    g_get_prgname(), options->host);
+        }
+        apply->host = is_host_left
+                          ? tcs_trace_file_open(options->host, error)
+                          : tcs_trace_file_open_to_extend(
+                                options->host, options->host_output, error);
+        if (!apply->host) {
+            return FALSE;
+        }
+    }
+    apply->guest =
+        tcs_trace_file_open_to_extend(options->guest, options->output, error);
+    if (!apply->guest) {
+        return FALSE;
+    }
+    apply->alignment.guest_clock =
+        options->guest_clock ? options->guest_clock : apply->guest->dat.clock;
+    apply->alignment.host_clock =
+        options->host_clock ? options->host_clock : apply->host->dat.clock;
+    return TRUE;
+}
+
+static gboolean random_id(guint64 *ret, GError **error)
+{
+    do {
+        if (getrandom(ret, sizeof(*ret), 0) != sizeof(*ret)) {
+            g_set_error(error, TCS_ERROR, TCS_ERROR_INTERNAL,
+                        "no random number to be had: %s", g_strerror(errno));
+            return FALSE;
+        }
+    } while (*ret == 0);
+    return TRUE;
+}
+
+/* The file's id, or a new one that is added to it. */
+static gboolean ensure_id(const struct tcs_trace_dat *dat,
+                          struct tcs_trace_dat_options *options, guint64 *ret,
+                          GError **error)
+{
+    *ret = dat->trace_id;
+    if (!dat->has_trace_id) {
+        if (!random_id(ret, error)) {
+            return FALSE;
+        }
+        tcs_trace_dat_add_trace_id(options, *ret);
+    }
+    return TRUE;
+}
+
+/*
+ * Tells the host's file which thread is which of the guest's CPUs. CPUs without
+ * events are among them, because readers number them from 0.
+ */
+static gboolean add_guest(const Apply *apply, guint64 guest_id,
+                          struct tcs_trace_dat_options *options, GError **error)
+{
+    const struct tcs_trace_dat *guest = &apply->guest->dat;
+    g_autofree struct tcs_trace_dat_vcpu *vcpus = NULL;
+    guint n = 0;
+
+    for (gsize i = 0; i < guest->n_cpus; i++) {
+        n = MAX(n, guest->cpus[i] + 1);
+    }
+    if (n > TCS_TRACE_DAT_CPUS_MAX) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s has a CPU of number %u", apply->guest->path, n - 1);
+        return FALSE;
+    }
+    vcpus = g_new0(struct tcs_trace_dat_vcpu, n + 1);
+    for (guint i = 0; i < n; i++) {
+        const TcsVcpu *vcpu = tcs_guest_vcpu(apply->alignment.log, i, NULL);
+
+        vcpus[i].cpu = i;
+        vcpus[i].thread_id = vcpu ? (uint32_t)vcpu->thread_id : 0;
+    }
+    tcs_trace_dat_add_guest(options, apply->alignment.log->vm, guest_id, vcpus,
+                            n);
+    return TRUE;
+}
+
+/*
+ * After the shift a guest's stamps are the host's clock, so what readers do to
+ * them from then on must be what they do to the host's.
+ */
+static void add_units(const Apply *apply, struct tcs_trace_dat_options *options)
+{
+    const struct tcs_trace_dat *guest = &apply->guest->dat;
+    guint32 mult = 0, shift = 0;
+
+    if (apply->host) {
+        const struct tcs_trace_dat *host = &apply->host->dat;
+
+        mult = host->has_tsc2nsec ? host->tsc_mult : 0;
+        shift = host->has_tsc2nsec ? host->tsc_shift : 0;
+        if (host->ts_offset_ns != guest->ts_offset_ns) {
+            tcs_trace_dat_add_offset(options,
+                                     (gint64)((guint64)host->ts_offset_ns -
+                                              (guint64)guest->ts_offset_ns));
+        }
+    }
+    if (guest->has_tsc2nsec
+            ? mult != guest->tsc_mult || shift != guest->tsc_shift
+            : mult != 0) {
+        tcs_trace_dat_add_tsc2nsec(options, mult, shift);
+    }
+}
+
+/* One table per CPU, in the file's order. */
+static void add_shifts(const Apply *apply, guint64 host_id,
+                       struct tcs_trace_dat_options *options)
+{
+    const gsize n = apply->guest->dat.n_cpus;
+    g_autofree struct tcs_trace_dat_shift *shifts =
+        g_new0(struct tcs_trace_dat_shift, n + 1);
+
+    for (gsize i = 0; i < n; i++) {
+        shifts[i] = tcs_shift_table_shift(apply->alignment.cpu_tables[i]);
+    }
+    tcs_trace_dat_add_time_shift(options, host_id, shifts, n);
+}
+
+static gboolean write_files(const Apply *apply, gboolean host_too,
+                            GError **error)
+{
+    struct tcs_trace_dat_options guest, host = { 0 };
+    guint64 guest_id, host_id = 0;
+    gboolean ok;
+
+    tcs_trace_dat_options_init(&guest, &apply->guest->dat);
+    ok = ensure_id(&apply->guest->dat, &guest, &guest_id, error);
+    if (ok && apply->host) {
+        tcs_trace_dat_options_init(&host, &apply->host->dat);
+        ok = ensure_id(&apply->host->dat, &host, &host_id, error) &&
+             add_guest(apply, guest_id, &host, error);
+    }
+    if (ok) {
+        add_shifts(apply, host_id, &guest);
+        add_units(apply, &guest);
+        /* The host's first: by itself it changes nothing that is shown. */
+        ok = (!host_too || tcs_trace_file_append(apply->host, &host, error)) &&
+             tcs_trace_file_append(apply->guest, &guest, error);
+    }
+    tcs_trace_dat_options_clear(&guest);
+    tcs_trace_dat_options_clear(&host);
+    return ok;
+}
+
+static void report(const Apply *apply)
+{
+    const char *unit = tcs_trace_clock_is_counter(apply->alignment.host_clock)
+                           ? "ticks"
+                           : "ns";
+
+    printf("%s: guest %s is shown as host %s, %" G_GSIZE_FORMAT " CPUs%s\n",
+           apply->guest->new_path ? apply->guest->new_path : apply->guest->path,
+           apply->alignment.guest_clock, apply->alignment.host_clock,
+           apply->guest->dat.n_cpus,
+           apply->guest->dat.has_time_shift ? " (it was corrected before; this "
+                                              "takes its place)"
+                                            : "");
+    for (guint i = 0; i < apply->alignment.tables->len; i++) {
+        const TcsShiftTable *table =
+            g_ptr_array_index(apply->alignment.tables, i);
+        const GArray *points = table->points;
+
+        printf(
+            "  %u points; stamps from %" PRIu64 " to %" PRIu64
+            ": within %" PRIu64 " %s, half of the time within %" PRIu64 "\n",
+            points->len,
+            g_array_index(points, struct tcs_trace_dat_point, 0).time,
+            g_array_index(points, struct tcs_trace_dat_point, points->len - 1)
+                .time,
+            tcs_shift_table_bound_for(table, 1), unit,
+            tcs_shift_table_bound_for(table, 0.5));
+        for (guint g = 0; g < table->gaps->len; g++) {
+            const TcsShiftGap *gap =
+                &g_array_index(table->gaps, TcsShiftGap, g);
+
+            printf("  from %" PRIu64 " to %" PRIu64
+                   ": unknown, shown by interpolation\n",
+                   gap->from, gap->to);
+        }
+    }
+    if (apply->guest->dat.n_instances > 0) {
+        printf("  the file has other trace instances; trace-cmd does not "
+               "correct those\n");
+    }
+}
+
+static int run(int argc, char **argv, GError **error)
+{
+    g_auto(Options) options = { 0 };
+    g_auto(Apply) apply = { 0 };
+
+    if (!parse_options(&argc, &argv, &options, error)) {
+        return TCS_ERROR_USAGE;
+    }
+    if (!tcs_alignment_open_log(&apply.alignment, argv[1], error) ||
+        !open_files(&apply, &options, error) ||
+        !tcs_alignment_compute(&apply.alignment, apply.guest, error) ||
+        !write_files(&apply,
+                     apply.host && (!options.output || options.host_output),
+                     error)) {
+        return tcs_error_exit_status(*error);
+    }
+    report(&apply);
+    return 0;
+}
+
+const TcsVerb tcs_verb_apply = {
+    .name = "apply",
+    .summary = "put a guest's trace.dat on the host's timeline",
+    .run = run,
+};

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `trace-clock-sync check`: the referee. A guest cannot do anything while its
+ * vCPU's thread is outside of it, so an event that is shown there has a wrong
+ * time. Judges the files as every reader shows them, whoever corrected them.
+ */
+#include "verb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alignment.h"
+#include "error.h"
+#include "formats/trace-dat-events.h"
+#include "guest-vcpu.h"
+#include "target-options.h"
+#include "trace-clock.h"
+#include "vm-windows.h"
+
+/* Violations that are printed one by one. */
+#define SHOWN_MAX 10
+
+typedef struct {
+    char *guest, *host;             /* files */
+    char *guest_clock, *host_clock; /* NULL: what the files say */
+} Options;
+
+/* The smallest distance seen, and whose. */
+typedef struct {
+    guint64 distance;
+    guint64 ts;
+    int cpu;
+} Slack;
+
+typedef struct {
+    TcsAlignment alignment;
+    TcsTraceFile *guest;
+    TcsTraceFile *host;
+    TcsVmWindows *windows;
+    GHashTable *last_seen; /* host CPU -> guint64 *, its last event's time */
+    GHashTable *threads;   /* guest CPU -> thread id */
+    guint64 host_events;
+    const char *unit;
+
+    guint64 judged;
+    guint64 unknown;
+    guint64 outside;
+    guint64 beyond; /* of those, by more than the bound there */
+    guint64 worst;
+    Slack entry, exit;
+    /* An error as large as the bound would have shown at so many events. */
+    guint64 early_would_show, late_would_show;
+    GError *error;
+} Check;
+
+static void check_clear(Check *check)
+{
+    g_clear_pointer(&check->windows, tcs_vm_windows_free);
+    g_clear_pointer(&check->last_seen, g_hash_table_unref);
+    g_clear_pointer(&check->threads, g_hash_table_unref);
+    g_clear_pointer(&check->host, tcs_trace_file_free);
+    g_clear_pointer(&check->guest, tcs_trace_file_free);
+    tcs_alignment_clear(&check->alignment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Check, check_clear)
+
+static void options_clear(Options *options)
+{
+    g_free(options->guest);
+    g_free(options->host);
+    g_free(options->guest_clock);
+    g_free(options->host_clock);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static gboolean parse_options(int *argc, char ***argv, Options *ret,
+                              GError **error)
+{
+    const GOptionEntry entries[] = {
+        { "guest", 0, 0, G_OPTION_ARG_FILENAME, &ret->guest,
+          "the guest's trace, corrected", "FILE" },
+        { "host", 0, 0, G_OPTION_ARG_FILENAME, &ret->host,
+          "the host's trace, with kvm_entry and kvm_exit", "FILE" },
+        { "guest-clock", 0, 0, G_OPTION_ARG_STRING, &ret->guest_clock,
+          "what the guest's trace was recorded with, where the file is wrong",
+          "NAME" },
+        { "host-clock", 0, 0, G_OPTION_ARG_STRING, &ret->host_clock,
+          "the same for the host's", "NAME" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autoptr(GOptionContext) context =
+        g_option_context_new("LOG --guest FILE --host FILE");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(
+        context, "Tries to prove a correction wrong: every event of the guest "
+                 "must lie\nwhere its vCPU's thread was inside the guest.");
+    g_option_context_set_description(
+        context,
+        "Exit status 4 where an event does not.\n\n"
+        "Example:\n"
+        "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -o host.dat\n"
+        "  trace-clock-sync check run.tcs --guest guest.dat --host host.dat\n");
+    if (!tcs_options_parse(context, argc, argv, 1, error)) {
+        return FALSE;
+    }
+    if (*argc != 2 || !ret->guest || !ret->host) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "check takes a log, --guest and --host; see %s --help",
+                    g_get_prgname());
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/*
+ * The log's bound for an event, in the unit that readers show; its stamp is
+ * taken back to the host's clock where they convert that to nanoseconds.
+ */
+static guint64 bound_at(const Check *check,
+                        const struct tcs_trace_dat_event *event)
+{
+    const struct tcs_trace_dat *host = &check->host->dat;
+    const struct tcs_trace_dat *guest = &check->guest->dat;
+    const unsigned shift = host->tsc_shift & 63;
+    guint64 shown = event->ts - (guint64)host->ts_offset_ns;
+    guint64 bound = G_MAXUINT64;
+
+    if (host->has_tsc2nsec) {
+        shown = (guint64)(((unsigned __int128)shown << shift) / host->tsc_mult);
+    }
+    for (gsize i = 0; i < guest->n_cpus; i++) {
+        if (guest->cpus[i] == (guint32)event->cpu) {
+            bound =
+                tcs_shift_table_bound_at(check->alignment.cpu_tables[i], shown);
+        }
+    }
+    return host->has_tsc2nsec && bound != G_MAXUINT64
+               ? (guint64)(((unsigned __int128)bound * host->tsc_mult >>
+                            shift) +
+                           1)
+               : bound;
+}
+
+static gboolean open_all(Check *check, const char *log, const Options *options,
+                         GError **error)
+{
+    TcsAlignment *alignment = &check->alignment;
+
+    if (!tcs_alignment_open_log(alignment, log, error)) {
+        return FALSE;
+    }
+    check->host = tcs_trace_file_open(options->host, error);
+    check->guest =
+        check->host ? tcs_trace_file_open(options->guest, error) : NULL;
+    if (!check->guest) {
+        return FALSE;
+    }
+    alignment->guest_clock =
+        options->guest_clock ? options->guest_clock : check->guest->dat.clock;
+    alignment->host_clock =
+        options->host_clock ? options->host_clock : check->host->dat.clock;
+    if (!check->guest->dat.has_time_shift) {
+        fprintf(stderr,
+                "%s: %s is not corrected; `trace-clock-sync apply` does that\n",
+                g_get_prgname(), options->guest);
+    }
+    if (!tcs_alignment_compute(alignment, check->guest, error)) {
+        return FALSE;
+    }
+    check->unit = tcs_trace_clock_is_counter(alignment->host_clock) &&
+                          !check->host->dat.has_tsc2nsec
+                      ? "ticks"
+                      : "ns";
+    return TRUE;
+}
+
+static int on_host_event(const struct tcs_trace_dat_event *event, void *data)
+{
+    Check *check = data;
+    guint64 *last =
+        g_hash_table_lookup(check->last_seen, GINT_TO_POINTER(event->cpu));
+
+    check->host_events++;
+    if (event->lost_before) {
+        tcs_vm_windows_add_loss(check->windows, last ? *last : 0, event->ts);
+    }
+    if (!last) {
+        last = g_new(guint64, 1);
+        g_hash_table_insert(check->last_seen, GINT_TO_POINTER(event->cpu),
+                            last);
+    }
+    *last = event->ts;
+    if (strcmp(event->system, "kvm") == 0) {
+        gboolean is_entry = strcmp(event->name, "kvm_entry") == 0;
+
+        if (is_entry || strcmp(event->name, "kvm_exit") == 0) {
+            tcs_vm_windows_add(check->windows, event->pid, is_entry, event->ts);
+        }
+    }
+    return 0;
+}
+
+/* The thread of a guest's CPU; 0 and the error set where there is none. */
+static int find_thread(Check *check, int cpu)
+{
+    gpointer found;
+    const TcsVcpu *vcpu;
+
+    if (g_hash_table_lookup_extended(check->threads, GINT_TO_POINTER(cpu), NULL,
+                                     &found)) {
+        return GPOINTER_TO_INT(found);
+    }
+    vcpu = tcs_guest_vcpu(check->alignment.log, cpu, &check->error);
+    if (!vcpu) {
+        return 0;
+    }
+    if (!tcs_vm_windows_knows(check->windows, (int)vcpu->thread_id)) {
+        g_set_error(
+            &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "%s has no kvm_entry or kvm_exit of thread %" G_GINT64_FORMAT
+            ", which is the guest's CPU %d: record the host with "
+            "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit`",
+            check->host->path, vcpu->thread_id, cpu);
+        return 0;
+    }
+    g_hash_table_insert(check->threads, GINT_TO_POINTER(cpu),
+                        GINT_TO_POINTER((int)vcpu->thread_id));
+    return (int)vcpu->thread_id;
+}
+
+static void note_slack(Slack *slack, guint64 distance,
+                       const struct tcs_trace_dat_event *event)
+{
+    if (distance < slack->distance) {
+        *slack = (Slack){ distance, event->ts, event->cpu };
+    }
+}
+
+static int on_guest_event(const struct tcs_trace_dat_event *event, void *data)
+{
+    Check *check = data;
+    int thread = find_thread(check, event->cpu);
+    guint64 after, before, bound, miss;
+
+    if (!thread) {
+        return 1;
+    }
+    bound = bound_at(check, event);
+    switch (tcs_vm_windows_place(check->windows, thread, event->ts, &after,
+                                 &before)) {
+    case TCS_VM_UNKNOWN:
+        check->unknown++;
+        break;
+    case TCS_VM_INSIDE:
+        check->judged++;
+        note_slack(&check->entry, after, event);
+        note_slack(&check->exit, before, event);
+        /* Where nothing is claimed nothing can be refuted. */
+        check->early_would_show += bound != G_MAXUINT64 && after < bound;
+        check->late_would_show += bound != G_MAXUINT64 && before < bound;
+        break;
+    case TCS_VM_OUTSIDE:
+        check->judged++;
+        check->outside++;
+        miss = MIN(after, before);
+        check->beyond += miss > bound;
+        check->worst = MAX(check->worst, miss);
+        if (check->outside <= SHOWN_MAX) {
+            printf("outside: %s on CPU %d at %" PRIu64 ": %" PRIu64
+                   " %s after an exit, %" PRIu64 " before the next entry\n",
+                   *event->name ? event->name : "event", event->cpu, event->ts,
+                   after, check->unit, before);
+        }
+        break;
+    }
+    return 0;
+}
+
+static gboolean walk(Check *check, const TcsTraceFile *file,
+                     tcs_trace_dat_event_fn *fn, GError **error)
+{
+    int ret = tcs_trace_dat_each_event(file->path, fn, check);
+
+    if (check->error) {
+        g_propagate_error(error, g_steal_pointer(&check->error));
+        return FALSE;
+    }
+    if (ret < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "libtracecmd cannot read %s", file->path);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Whether the data could have shown that the bound is broken. */
+static void report_power(const Check *check)
+{
+    const guint64 early = check->entry.distance, late = check->exit.distance;
+
+    if (check->judged == check->outside) {
+        return;
+    }
+    printf("tightest: %" PRIu64 " %s after an entry (CPU %d at %" PRIu64
+           "), %" PRIu64 " %s before an exit (CPU %d at %" PRIu64 ")\n",
+           early, check->unit, check->entry.cpu, check->entry.ts, late,
+           check->unit, check->exit.cpu, check->exit.ts);
+    printf("an error as large as the log's bound would have shown at %" PRIu64
+           " events where it is too early, at %" PRIu64
+           " where too late: these traces %s\n",
+           check->early_would_show, check->late_would_show,
+           check->early_would_show && check->late_would_show
+               ? "could have refuted the bound"
+           : check->early_would_show || check->late_would_show
+               ? "could have refuted one side of the bound"
+               : "are too coarse to refute the bound");
+}
+
+static gboolean report(const Check *check, GError **error)
+{
+    printf("%s: %" PRIu64 " events judged, %" PRIu64
+           " not: the host's trace does not say where the vCPU was\n",
+           check->guest->path, check->judged, check->unknown);
+    if (check->outside > SHOWN_MAX) {
+        printf("outside: %" PRIu64 " more\n", check->outside - SHOWN_MAX);
+    }
+    report_power(check);
+    if (check->outside > 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "%" PRIu64 " of %" PRIu64
+                    " events are shown while their vCPU was not running, by up "
+                    "to %" PRIu64 " %s; %" PRIu64
+                    " by more than the bound of this log",
+                    check->outside, check->judged, check->worst, check->unit,
+                    check->beyond);
+        return FALSE;
+    }
+    if (check->judged == 0) {
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "nothing could be judged: the traces do not overlap as they "
+            "are shown, or the host's has no events of this VM");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static int run(int argc, char **argv, GError **error)
+{
+    g_auto(Options) options = { 0 };
+    g_auto(Check) check = {
+        .windows = tcs_vm_windows_new(),
+        .last_seen = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+        .threads = g_hash_table_new(NULL, NULL),
+        .entry = { .distance = G_MAXUINT64 },
+        .exit = { .distance = G_MAXUINT64 },
+    };
+
+    if (!parse_options(&argc, &argv, &options, error)) {
+        return TCS_ERROR_USAGE;
+    }
+    if (!open_all(&check, argv[1], &options, error) ||
+        !walk(&check, check.host, on_host_event, error) ||
+        !walk(&check, check.guest, on_guest_event, error) ||
+        !report(&check, error)) {
+        return tcs_error_exit_status(*error);
+    }
+    return 0;
+}
+
+const TcsVerb tcs_verb_check = {
+    .name = "check",
+    .summary = "try to prove wrong how a guest's trace was corrected",
+    .run = run,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When vCPU threads were inside their guest, by a host's trace of kvm:kvm_entry
+ * and kvm:kvm_exit. Pure: it is fed events in order and asked afterwards.
+ */
+#ifndef COLLECTOR_VM_WINDOWS_H
+#define COLLECTOR_VM_WINDOWS_H
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct TcsVmWindows TcsVmWindows;
+
+TcsVmWindows *tcs_vm_windows_new(void);
+void tcs_vm_windows_free(TcsVmWindows *windows);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsVmWindows, tcs_vm_windows_free)
+
+/* A thread's entry into the guest, or its exit; in the order of times. */
+void tcs_vm_windows_add(TcsVmWindows *windows, int thread, gboolean is_entry,
+                        guint64 ts);
+
+/* Events of the host may be missing from `from` to `to`. */
+void tcs_vm_windows_add_loss(TcsVmWindows *windows, guint64 from, guint64 to);
+
+/* Whether this thread ever entered or left. */
+gboolean tcs_vm_windows_knows(const TcsVmWindows *windows, int thread);
+
+typedef enum {
+    TCS_VM_INSIDE,
+    TCS_VM_OUTSIDE,
+    TCS_VM_UNKNOWN, /* before, after or between what the host recorded */
+} TcsVmPlace;
+
+/*
+ * Where a moment lies. INSIDE: *ret_after and *ret_before say how long after
+ * the entry and before the exit. OUTSIDE: how long after the exit before it,
+ * and before the next entry.
+ */
+TcsVmPlace tcs_vm_windows_place(const TcsVmWindows *windows, int thread,
+                                guint64 ts, guint64 *ret_after,
+                                guint64 *ret_before);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See trace-dat-events.h.
+ */
+#include "trace-dat-events.h"
+
+#include <errno.h>
+#include <event-parse.h>
+#include <trace-cmd.h>
+
+struct walk {
+    tcs_trace_dat_event_fn *fn;
+    void *data;
+    int ret;
+};
+
+static int on_record(struct tracecmd_input *handle, struct tep_record *record,
+                     int cpu, void *data)
+{
+    struct tep_handle *tep = tracecmd_get_tep(handle);
+    struct tep_event *event = tep_find_event_by_record(tep, record);
+    struct walk *walk = data;
+    const struct tcs_trace_dat_event found = {
+        .ts = record->ts,
+        .cpu = record->cpu,
+        .pid = tep_data_pid(tep, record),
+        .system = event ? event->system : "",
+        .name = event ? event->name : "",
+        .lost_before = record->missed_events != 0,
+    };
+
+    walk->ret = walk->fn(&found, walk->data);
+    return walk->ret;
+}
+
+int tcs_trace_dat_each_event(const char *path, tcs_trace_dat_event_fn *fn,
+                             void *data)
+{
+    struct walk walk = { fn, data, 0 };
+    /* Plugins only format what is printed. */
+    struct tracecmd_input *handle = tracecmd_open(
+        path, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    int ret;
+
+    if (!handle) {
+        return -EINVAL;
+    }
+    ret = tracecmd_iterate_events(handle, NULL, 0, on_record, &walk);
+    tracecmd_close(handle);
+    return walk.ret ? walk.ret : ret < 0 ? -EINVAL : 0;
+}

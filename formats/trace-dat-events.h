@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The events of a trace.dat as every reader shows them, that is with the file's
+ * own correction applied: read by libtracecmd.
+ */
+#ifndef FORMATS_TRACE_DAT_EVENTS_H
+#define FORMATS_TRACE_DAT_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcs_trace_dat_event {
+    uint64_t ts;
+    int cpu;
+    int pid;
+    const char *system; /* "" where the file does not describe the event */
+    const char *name;
+    bool lost_before; /* events of this CPU right before it are missing */
+};
+
+/* Returns nonzero to end the walk. */
+typedef int tcs_trace_dat_event_fn(const struct tcs_trace_dat_event *event,
+                                   void *data);
+
+/*
+ * All events of the top instance, in the order of their times. Returns 0, what
+ * the function returned, or -EINVAL where the file cannot be read.
+ */
+int tcs_trace_dat_each_event(const char *path, tcs_trace_dat_event_fn *fn,
+                             void *data);
+
+#endif

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`apply` on traces of a world whose truth is known, read back by trace-cmd.
+
+Argument: the build directory.
+"""
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import cases  # noqa: E402
+import trace_dat  # noqa: E402
+import trace_report  # noqa: E402
+from traced_world import NAME, SECOND, START, THREADS, World  # noqa: E402
+
+PROGRAM = Path(sys.argv[1]) / "collector/trace-clock-sync"
+
+
+def run(*words, status=0):
+    done = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+class Folder:
+    def __enter__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="tcs-apply-"))
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path)
+
+
+def report(*paths):
+    if not trace_report.TRACE_CMD:
+        cases.skip("trace-cmd is not installed")
+    return trace_report.read(*paths)
+
+
+def judge(host, guest):
+    """(judged, of those outside, not judged) of the guest's events, by trace-cmd."""
+    return trace_report.judge(report(host, guest), guest.name, dict(enumerate(THREADS)))
+
+
+def pairs_of(ratio):
+    return [(ratio, h, g) for h in ("x86-tsc", "mono", "boot") for g in ("x86-tsc", "mono", "boot")]
+
+
+def test_pairs():
+    """any pair of clocks, scaled and not: every guest event is inside its window"""
+    for ratio, host_clock, guest_clock in pairs_of(Fraction(1)) + pairs_of(Fraction(10, 21)) + \
+            pairs_of(Fraction(30, 21)):
+        with Folder() as folder:
+            world = World(ratio=ratio, same=guest_clock != "x86-tsc" or ratio == 1)
+            log = world.write_log(folder / "run.tcs")
+            host, guest = world.write_traces(folder, host_clock, guest_clock)
+            n, before, unknown = judge(host, guest)
+            said = run("apply", log, "--guest", guest, "--host", host)
+            seen, outside, left = judge(host, guest)
+            assert before + unknown > seen // 2, (n, before, unknown)
+            assert seen > 1000 and not outside and not left, \
+                (ratio, host_clock, guest_clock, seen, outside, left, said)
+
+
+class Case:
+    """A world's log and traces in a folder of their own."""
+
+    def __init__(self, host_clock="mono", guest_clock="mono", margin_ns=10000, world=None,
+                 **options):
+        self._folder = Folder()
+        self.path = self._folder.__enter__()
+        self.world = world or World()
+        self.log = self.world.write_log(self.path / "run.tcs")
+        self.host, self.guest = self.world.write_traces(self.path, host_clock, guest_clock,
+                                                        margin_ns, **options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self._folder.__exit__(*details)
+
+    def apply(self, *words, status=0):
+        return run("apply", self.log, "--guest", self.guest, "--host", self.host, *words,
+                   status=status)
+
+    def check(self, status=0):
+        return run("check", self.log, "--guest", self.guest, "--host", self.host, status=status)
+
+    def options(self, name):
+        return trace_dat.options(getattr(self, name).read_bytes())
+
+
+def last_of(options, number):
+    return [content for n, content in options if n == number][-1]
+
+
+def test_options():
+    """what is written: ids that match, threads, one table per CPU, scale 1"""
+    with Case() as case:
+        case.apply()
+        host, guest = case.options("host"), case.options("guest")
+        host_id, guest_id = (last_of(o, trace_dat.TRACEID) for o in (host, guest))
+        shift = last_of(guest, trace_dat.TIME_SHIFT)
+        assert shift[:8] == host_id and host_id != guest_id and any(guest_id)
+        assert struct.unpack_from("<II", shift, 8) == (1, 2), shift[:16]
+        at, counts = 16, []
+        for _ in range(2):
+            n, = struct.unpack_from("<I", shift, at)
+            times = struct.unpack_from(f"<{n}Q", shift, at + 4)
+            assert list(times) == sorted(set(times)) and n >= 2
+            assert struct.unpack_from(f"<{n}Q", shift, at + 4 + 16 * n) == (1,) * n
+            at += 4 + 24 * n
+            counts.append(n)
+        assert shift[at:] == bytes(8 * sum(counts)) and counts[0] == counts[1]
+        name, rest = last_of(host, trace_dat.GUEST).split(b"\0", 1)
+        assert name.decode() == NAME and rest[:8] == guest_id
+        assert struct.unpack("<I4I", rest[8:]) == (2, 0, THREADS[0], 1, THREADS[1])
+
+
+def test_check():
+    """check: nothing before, all well after, and an error is found that is larger than the slack"""
+    with Case(margin_ns=5000) as case:
+        assert "not corrected" in case.check(status=4)
+        case.apply()
+        assert "0 not" in case.check()
+        data = case.guest.read_bytes()
+        points = data.rindex(struct.pack("<I", 1) + struct.pack("<I", 2))  # flags, CPUs
+        n, = struct.unpack_from("<I", data, points + 8)
+        for error, status in ((1000, 0), (-1000, 0), (9000, 4), (-9000, 4)):
+            moved = bytearray(data)
+            at = points + 8
+            for _ in range(2):
+                for i in range(n):
+                    where = at + 4 + 8 * n + 8 * i
+                    offset, = struct.unpack_from("<q", moved, where)
+                    struct.pack_into("<q", moved, where, offset + error)
+                at += 4 + 24 * n
+            case.guest.write_bytes(moved)
+            said = case.check(status=status)
+            assert (status == 4) == ("outside" in said), said
+
+
+def test_again():
+    """applied twice, and over trace-cmd's own correction: the last one counts"""
+    theirs = struct.pack("<QIIIqqqIqqq", 7, 0, 2, 1, 0, 10**15, 1, 1, 0, 10**15, 1) + bytes(16)
+    with Case(options=trace_dat.option("<", trace_dat.TIME_SHIFT, theirs) +
+              trace_dat.option("<", trace_dat.TRACEID, struct.pack("<Q", 4711))) as case:
+        assert judge(case.host, case.guest)[0] == 0
+        for _ in range(3):
+            assert "corrected before" in case.apply()
+            assert judge(case.host, case.guest)[1:] == (0, 0)
+            case.check()
+        ids = [c for n, c in case.options("guest") if n == trace_dat.TRACEID]
+        assert ids == [struct.pack("<Q", 4711)], ids
+
+
+def test_units():
+    """tsc2nsec, --date and offsets: what readers do to the host's stamps they do to the guest's"""
+    factor = trace_dat.option("<", trace_dat.TSC2NSEC, struct.pack("<IIQ", 1022611261, 31, 0))
+    date = trace_dat.option("<", trace_dat.DATE, b"0x123456789\0") + \
+        trace_dat.option("<", trace_dat.OFFSET, b"-5000000\0")
+    for clock in ("x86-tsc", "mono"):
+        for ours in (b"", factor, date):
+            for of_host in (b"", factor, date, factor + date):
+                with Case("x86-tsc", clock, world=World(ratio=Fraction(10, 21)),
+                          options=ours) as case:
+                    # The host's file anew, with options.
+                    found = [(row.stamp, row.event, row.pid, 0) for row in report(case.host)]
+                    trace_dat.TraceDat("x86-tsc", {0: found}, options=of_host).write(case.host)
+                    case.apply()
+                    seen = judge(case.host, case.guest)
+                    assert seen[0] > 1000 and seen[1:] == (0, 0), (clock, ours, of_host, seen)
+                    said = case.check()
+                    assert "judged, 0 not" in said, said
+
+
+def test_refused():
+    """files that cannot be extended are told apart, and stay as they are"""
+    with Case() as case:
+        good = case.guest.read_bytes()
+        header_link = good.index(b"none\0\0") + 6
+        six = good.replace(b"tracing7", b"tracing6", 1)
+        unfinished = good[:header_link] + bytes(8) + good[header_link + 8:]
+        circle = bytearray(good)
+        circle[-8:] = good[header_link:header_link + 8]
+        for content, status, words in (
+                (six, 5, "trace-cmd convert"), (good[:-5000], 5, "truncated"),
+                (good[:-3], 5, "truncated"), (b"not a trace", 5, "no trace.dat"), (b"", 5, "no tr"),
+                (unfinished, 5, "not finished"), (bytes(circle), 5, "circle")):
+            case.guest.write_bytes(content)
+            before = case.host.read_bytes()
+            said = case.apply(status=status)
+            assert words in said, (words, said)
+            assert case.guest.read_bytes() == content and case.host.read_bytes() == before
+    for clock, words in (("local", "--guest-clock"), ("counter", "no time"), ("uptime", "coarse")):
+        with Case(guest_clock="mono") as case:
+            before = case.guest.read_bytes()
+            assert words in case.apply("--guest-clock", clock, status=4)
+            assert case.guest.read_bytes() == before
+
+
+def test_big_endian():
+    """a big-endian guest's file, as another architecture writes it"""
+    with Case(order=">") as case:
+        case.apply()
+        assert judge(case.host, case.guest)[1:] == (0, 0)
+        case.check()
+
+
+def test_copy():
+    """-o leaves both files as they are; nothing is overwritten"""
+    with Case() as case:
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        new, new_host = case.path / "new.dat", case.path / "new-host.dat"
+        assert "--host-output" in case.apply("-o", new)
+        assert judge(case.host, new)[1:] == (0, 0)
+        assert "exists" in case.apply("-o", new, status=5)
+        new.unlink()
+        case.apply("-o", new, "--host-output", new_host)
+        assert judge(new_host, new)[1:] == (0, 0)
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        left = sorted(p.name for p in case.path.iterdir())
+        assert left == ["guest.dat", "host.dat", "new-host.dat", "new.dat", "run.tcs"], left
+
+
+def pad_to_sector(position):
+    """How much padding puts DONE's eight bytes at a position in their sector."""
+    with Case(world=World(seconds=2)) as case:
+        done_at = len(case.guest.read_bytes()) - 8
+    return (position - done_at) % 512
+
+
+def test_killed():
+    """killed at any byte: the file is as it was or corrected, and can be corrected again"""
+    for pad in (0, 100, pad_to_sector(508)):
+        with Case(pad_options=pad, world=World(seconds=2)) as case:
+            old = case.guest.read_bytes()
+            rows = report(case.guest)
+            case.apply()
+            new = case.guest.read_bytes()
+            changed = [i for i in range(len(old)) if old[i] != new[i]]
+            assert changed and changed[-1] // 512 == changed[0] // 512, changed
+            for cut in (0, 1, 15, 16, 100, len(new) - len(old) - 1, len(new) - len(old)):
+                case.guest.write_bytes(old + new[len(old):len(old) + cut])
+                assert report(case.guest) == rows, (pad, cut)
+                case.apply()
+                assert judge(case.host, case.guest)[1:] == (0, 0), (pad, cut)
+
+
+def test_link_in_one_sector():
+    """the eight bytes that link what was added never lie in two sectors"""
+    for position in (0, 1, 503, 504, 505, 508, 511):
+        with Case(pad_options=pad_to_sector(position), world=World(seconds=2)) as case:
+            old = case.guest.read_bytes()
+            case.apply()
+            new = case.guest.read_bytes()
+            changed = [i for i in range(len(old)) if old[i] != new[i]]
+            assert changed[0] // 512 == changed[-1] // 512, (position, changed)
+            # The last DONE, or the header's link around the only section.
+            assert (changed[0] < 100) == (position > 504), (position, changed)
+            found = [n for n, _ in case.options("guest")]
+            assert found.count(trace_dat.BUFFER) == 1, found
+
+
+def test_backward():
+    """a guest's counter that was set back in the middle: refused, and why"""
+    world = World(jump=(START + 2 * SECOND, -SECOND))
+    with Case("mono", "mono") as case:
+        case.world = world
+        world.write_log(case.log)
+        assert "set back" in case.apply("--guest-clock", "x86-tsc", status=4)
+
+
+def test_epochs():
+    """a guest's counter that jumps ahead in the middle: both sides are right, the gap is told"""
+    world = World(jump=(START + 2 * SECOND + SECOND // 4, 5 * SECOND))
+    with Case("mono", "x86-tsc", world=world) as case:
+        assert "unknown" in case.apply()
+        n, missed, _ = judge(case.host, case.guest)
+        # Only what was stamped between the samples around the jump.
+        assert n > 1000 and 0 < missed < n // 4, (n, missed)
+
+
+def main():
+    cases.run(globals())
+
+
+if __name__ == "__main__":
+    main()
