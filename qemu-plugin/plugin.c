@@ -189,6 +189,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
             return -1;
         }
     }
+    if (qmp_find_command && qmp_find_command(&qmp_commands, COMMAND)) {
+        fprintf(stderr, "trace-clock-sync: this QEMU has " COMMAND
+                        " built in; the plugin leaves it alone and can be "
+                        "left out\n");
+        return 0;
+    }
     tcs_backends_prepare();
     tcs_events_watch(source);
     qmp_register_command(&qmp_commands, COMMAND, handle_query, 0, 0);

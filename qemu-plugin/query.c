@@ -71,8 +71,9 @@ QDict *tcs_query(enum tcs_source source, bool has_vcpus, const intList *vcpus,
     if (indices->len > 0) {
         if (!vm.backend) {
             error_setg(errp,
-                       "The counters of vCPUs under accelerator '%s' are not "
-                       "known; kvm and tcg are supported",
+                       "query-trace-clock-sync is not supported on this "
+                       "target with accelerator '%s'; it knows the counters "
+                       "of x86 guests under kvm and tcg",
                        accel);
             return NULL;
         }
