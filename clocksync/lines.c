@@ -65,24 +65,40 @@ static int hull_reserve(struct tcs_line_hull *hull)
     return 0;
 }
 
-/* Appends a point whose ticks are not below those of the last. */
+/* Puts a point in its place, unless it says nothing that others do not. */
 static void hull_add(struct tcs_line_hull *hull, enum hull_side side,
                      struct tcs_line_point point)
 {
-    if (hull->n && hull->points[hull->n - 1].ticks == point.ticks) {
+    struct tcs_line_point *points = hull->points;
+    /* What goes: the points from `first` to before `end`. */
+    size_t end = hull->n, first;
+
+    while (end > 0 && points[end - 1].ticks > point.ticks) {
+        end--;
+    }
+    first = end;
+    if (first > 0 && points[first - 1].ticks == point.ticks) {
         /* Of two points at one moment only the stricter counts. */
-        if ((hull->points[hull->n - 1].ns - point.ns) * side <= 0) {
+        if ((points[first - 1].ns - point.ns) * side <= 0) {
             return;
         }
-        hull->n--;
+        first--;
+    } else if (first > 0 && end < hull->n &&
+               turn(points[first - 1], point, points[end]) * side <= 0) {
+        return;
     }
-    while (hull->n >= 2 &&
-           turn(hull->points[hull->n - 2], hull->points[hull->n - 1], point) *
-                   side <=
-               0) {
-        hull->n--;
+    while (first >= 2 &&
+           turn(points[first - 2], points[first - 1], point) * side <= 0) {
+        first--;
     }
-    hull->points[hull->n++] = point;
+    while (end + 1 < hull->n &&
+           turn(point, points[end], points[end + 1]) * side <= 0) {
+        end++;
+    }
+    memmove(&points[first + 1], &points[end],
+            (hull->n - end) * sizeof(points[0]));
+    points[first] = point;
+    hull->n = hull->n - end + first + 1;
 }
 
 /*
@@ -158,36 +174,28 @@ static bool is_earlier(struct tcs_line_point point,
     return hull->n && point.ticks < hull->points[hull->n - 1].ticks;
 }
 
-int tcs_lines_add(struct tcs_lines *lines,
-                  const struct tcs_host_reading *reading)
+/* Sets the origin by the first pair of points, and places the pair. */
+static int place_pair(struct tcs_lines *lines, struct tcs_host_ticks ceiling_at,
+                      int64_t ceiling_ns, struct tcs_host_ticks floor_at,
+                      int64_t floor_ns, struct tcs_line_point *ret_above,
+                      struct tcs_line_point *ret_below)
 {
-    struct tcs_line_point above, below;
-    struct tcs_rate_span rate = lines->rate;
-    int ret;
-
-    if (!tcs_ns_span_is_bounded(reading->value) ||
-        reading->when.lo.ticks > reading->when.hi.ticks ||
-        reading->value.lo > reading->value.hi) {
-        return -EINVAL;
-    }
     if (lines->readings == 0) {
-        lines->origin = reading->when.lo;
-        lines->origin_ns = reading->value.lo;
+        lines->origin = ceiling_at;
+        lines->origin_ns = floor_ns;
     }
-    ret = place(lines, reading->when.lo.ticks, reading->value.hi, &above);
-    if (ret < 0) {
-        return ret;
-    }
-    ret = place(lines, reading->when.hi.ticks, reading->value.lo, &below);
-    if (ret < 0) {
-        return ret;
-    }
-    if (is_earlier(above, &lines->ceiling) ||
-        is_earlier(below, &lines->floor)) {
-        return -EINVAL;
-    }
+    int ret = place(lines, ceiling_at.ticks, ceiling_ns, ret_above);
 
-    ret = rate_narrow(&rate, above, below);
+    return ret < 0 ? ret : place(lines, floor_at.ticks, floor_ns, ret_below);
+}
+
+/* Adds both points or none. Returns 0, -EDOM or -ENOMEM. */
+static int add_pair(struct tcs_lines *lines, struct tcs_line_point above,
+                    struct tcs_line_point below)
+{
+    struct tcs_rate_span rate = lines->rate;
+    int ret = rate_narrow(&rate, above, below);
+
     if (ret == 0) {
         ret = rate_narrow_all(&rate, CEILING, above, &lines->floor);
     }
@@ -210,13 +218,47 @@ int tcs_lines_add(struct tcs_lines *lines,
     return 0;
 }
 
+int tcs_lines_add(struct tcs_lines *lines,
+                  const struct tcs_host_reading *reading)
+{
+    struct tcs_line_point above, below;
+    int ret;
+
+    if (!tcs_ns_span_is_bounded(reading->value) ||
+        reading->when.lo.ticks > reading->when.hi.ticks ||
+        reading->value.lo > reading->value.hi) {
+        return -EINVAL;
+    }
+    ret = place_pair(lines, reading->when.lo, reading->value.hi,
+                     reading->when.hi, reading->value.lo, &above, &below);
+    if (ret < 0) {
+        return ret;
+    }
+    if (is_earlier(above, &lines->ceiling) ||
+        is_earlier(below, &lines->floor)) {
+        return -EINVAL;
+    }
+    return add_pair(lines, above, below);
+}
+
+int tcs_lines_add_bounds(struct tcs_lines *lines,
+                         struct tcs_host_ticks ceiling_at, int64_t ceiling_ns,
+                         struct tcs_host_ticks floor_at, int64_t floor_ns)
+{
+    struct tcs_line_point above, below;
+    int ret = place_pair(lines, ceiling_at, ceiling_ns, floor_at, floor_ns,
+                         &above, &below);
+
+    return ret < 0 ? ret : add_pair(lines, above, below);
+}
+
 struct tcs_rate_span tcs_lines_rate(const struct tcs_lines *lines)
 {
     return lines->rate;
 }
 
-/* Beyond every representable value: rounds to unknown. */
-#define UNBOUNDED ((tcs_i128)1 << 126)
+/* Rounds to unknown. */
+#define UNBOUNDED TCS_LINES_UNBOUNDED
 
 /*
  * The most (side CEILING) or least (side FLOOR) value at `ticks` of a line
@@ -298,8 +340,9 @@ static tcs_i128 extreme_at(const struct tcs_lines *lines, enum hull_side side,
     return extreme;
 }
 
-int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
-                 struct tcs_ns_span *ret_value)
+int tcs_lines_extremes(const struct tcs_lines *lines,
+                       struct tcs_host_ticks lo_at, struct tcs_host_ticks hi_at,
+                       tcs_i128 *ret_lo_ns, tcs_i128 *ret_hi_ns)
 {
     struct tcs_line_point lo, hi;
     int ret;
@@ -307,16 +350,26 @@ int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
     if (lines->readings == 0) {
         return -ERANGE;
     }
-    ret = place(lines, at.lo.ticks, lines->origin_ns, &lo);
+    ret = place(lines, lo_at.ticks, lines->origin_ns, &lo);
+    if (ret == 0) {
+        ret = place(lines, hi_at.ticks, lines->origin_ns, &hi);
+    }
     if (ret < 0) {
         return ret;
     }
-    ret = place(lines, at.hi.ticks, lines->origin_ns, &hi);
-    if (ret < 0) {
-        return ret;
-    }
-    *ret_value = tcs_ns_span_from_wide(
-        lines->origin_ns + extreme_at(lines, FLOOR, lo.ticks),
-        lines->origin_ns + extreme_at(lines, CEILING, hi.ticks));
+    *ret_lo_ns = lines->origin_ns + extreme_at(lines, FLOOR, lo.ticks);
+    *ret_hi_ns = lines->origin_ns + extreme_at(lines, CEILING, hi.ticks);
     return 0;
+}
+
+int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
+                 struct tcs_ns_span *ret_value)
+{
+    tcs_i128 lo, hi;
+    int ret = tcs_lines_extremes(lines, at.lo, at.hi, &lo, &hi);
+
+    if (ret == 0) {
+        *ret_value = tcs_ns_span_from_wide(lo, hi);
+    }
+    return ret;
 }

@@ -57,6 +57,17 @@ void tcs_lines_clear(struct tcs_lines *lines);
 int tcs_lines_add(struct tcs_lines *lines,
                   const struct tcs_host_reading *reading);
 
+/*
+ * Adds two bounds as they are: line(ceiling_at) <= ceiling_ns and
+ * line(floor_at) >= floor_ns. In any order, and either may be the earlier, or
+ * the lower, one.
+ *
+ * Returns 0; -ERANGE, -ENOMEM and -EDOM as above: then neither is added.
+ */
+int tcs_lines_add_bounds(struct tcs_lines *lines,
+                         struct tcs_host_ticks ceiling_at, int64_t ceiling_ns,
+                         struct tcs_host_ticks floor_at, int64_t floor_ns);
+
 /* The rates of all consistent lines, ends included. */
 struct tcs_rate_span tcs_lines_rate(const struct tcs_lines *lines);
 
@@ -70,5 +81,19 @@ struct tcs_rate_span tcs_lines_rate(const struct tcs_lines *lines);
  */
 int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
                  struct tcs_ns_span *ret_value);
+
+/* About how far away an end is that nothing bounds: tcs_lines_extremes(). */
+#define TCS_LINES_UNBOUNDED ((tcs_i128)1 << 126)
+
+/*
+ * The least value of a consistent line at `lo_at`, rounded down, and the most
+ * at `hi_at`, rounded up, as they are: neither need fit int64_t, and each is
+ * beyond half of TCS_LINES_UNBOUNDED where nothing bounds it.
+ *
+ * Returns 0, or -ERANGE as above.
+ */
+int tcs_lines_extremes(const struct tcs_lines *lines,
+                       struct tcs_host_ticks lo_at, struct tcs_host_ticks hi_at,
+                       tcs_i128 *ret_lo_ns, tcs_i128 *ret_hi_ns);
 
 #endif

@@ -14,7 +14,8 @@ struct tga_clock_source {
 
     /*
      * Takes something of the system that a guest should not be made to spend
-     * unasked: only clocks asked for by name are read from here.
+     * unasked, or has no clock of the guest's: only clocks asked for by name
+     * are read from here.
      */
     bool costly;
 
@@ -45,5 +46,6 @@ extern const struct tga_clock_source tga_source_counter;
 extern const struct tga_clock_source tga_source_marker;
 extern const struct tga_clock_source tga_source_perf;
 extern const struct tga_clock_source tga_source_posix;
+extern const struct tga_clock_source tga_source_ptp;
 
 #endif

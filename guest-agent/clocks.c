@@ -12,19 +12,18 @@
 #include "clockread/clocksource.h"
 #include "clockread/counter.h"
 #include "arch-id.h"
+#include "boot-id.h"
 #include "clock-source.h"
-#include "pin.h"
 #include "error.h"
+#include "pin.h"
 
 /* Extra tries for samples that a migration spoilt. */
 #define MIGRATIONS_MAX 100
 
 /* Asked in this order: the tighter way first. */
 static const struct tga_clock_source *const sources[] = {
-    &tga_source_counter,
-    &tga_source_posix,
-    &tga_source_perf,
-    &tga_source_marker,
+    &tga_source_counter, &tga_source_posix, &tga_source_perf,
+    &tga_source_marker,  &tga_source_ptp,
 };
 
 /* ftrace's own: reading one takes a private ftrace instance in the guest. */
@@ -32,7 +31,10 @@ static const struct tga_clock_source *const sources[] = {
     "read only when it is asked for by name, because that takes an ftrace " \
     "instance in the guest"
 
-/* All clocks a trace may use, with the reason why no source has one. */
+/*
+ * All clocks of the guest's that a trace may use, with the reason why no source
+ * has one.
+ */
 static const struct {
     const char *name;
     const char *reason;
@@ -145,14 +147,12 @@ static int read_clock(const struct tga_pin *pin, const char *clock,
                       bool by_name, unsigned int samples,
                       struct tga_reading *ret_reading, char **ret_reason)
 {
-    const struct tga_clock_source *left_out = NULL;
     char *reason = NULL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
         char *why = NULL;
 
         if (sources[i]->costly && !by_name) {
-            left_out = sources[i];
             continue;
         }
         int ret =
@@ -166,9 +166,9 @@ static int read_clock(const struct tga_pin *pin, const char *clock,
             reason = join_reasons(sources[i], reason, why);
         }
     }
-    if (reason != NULL && left_out != NULL &&
+    if (reason != NULL && !by_name &&
         g_str_equal(reason_unread(clock), BY_NAME)) {
-        reason = join_reasons(left_out, reason, g_strdup(BY_NAME));
+        reason = join_reasons(&tga_source_marker, reason, g_strdup(BY_NAME));
     }
     *ret_reason =
         cut_reason(reason != NULL ? reason : g_strdup(reason_unread(clock)));
@@ -221,6 +221,9 @@ static void add_clock(struct tga_report *report, const struct tga_pin *pin,
     }
     note_cpu(report, reading.cpu);
     g_array_append_val(report->readings, reading);
+    if (strcmp(clock, "realtime") == 0) {
+        tga_realtime_error_note(&report->realtime_error);
+    }
 }
 
 /* Returns whether a costly source is going to read the clock. */
@@ -286,19 +289,8 @@ static bool add_cpu(struct tga_report *report,
                     const struct tga_request *request, int cpu, GError **error)
 {
     struct tga_pin pin;
-    int ret = tga_pin_take(&pin, cpu);
 
-    if (ret == -EINVAL) {
-        g_set_error(error, TGA_ERROR, TGA_ERROR_USAGE,
-                    "CPU %d is not online, or this process may not run on it",
-                    cpu);
-        return false;
-    }
-    if (ret < 0) {
-        g_set_error(error, TGA_ERROR, TGA_ERROR_INTERNAL,
-                    "cannot move to CPU %d: sched_setaffinity: %s; ask for no "
-                    "CPU to read on the one the agent runs on",
-                    cpu, g_strerror(-ret));
+    if (!tga_pin_take_asked(&pin, cpu, error)) {
         return false;
     }
     if (pin.held) {
@@ -326,18 +318,6 @@ static char *clocksource_name(void)
     return g_strdup(name);
 }
 
-static char *read_word(const char *path)
-{
-    char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL) ||
-        *g_strstrip(text) == '\0') {
-        g_free(text);
-        return g_strdup("unknown");
-    }
-    return text;
-}
-
 static void clear_unavailable(void *entry)
 {
     g_free(((struct tga_unavailable *)entry)->reason);
@@ -352,7 +332,7 @@ bool tga_read_clocks(const struct tga_request *request,
     struct tga_report report = {
         .counter = TCS_COUNTER_NAME,
         .clocksource = clocksource_name(),
-        .boot_id = read_word("/proc/sys/kernel/random/boot_id"),
+        .boot_id = tga_boot_id(),
         .cpus = g_array_new(FALSE, FALSE, sizeof(struct tga_cpu)),
         .readings = g_array_new(FALSE, FALSE, sizeof(struct tga_reading)),
         .unavailable =
@@ -384,7 +364,6 @@ void tga_request_clear(struct tga_request *request)
 void tga_report_clear(struct tga_report *report)
 {
     g_free(report->clocksource);
-    g_free(report->boot_id);
     g_array_unref(report->cpus);
     g_array_unref(report->readings);
     g_array_unref(report->unavailable);

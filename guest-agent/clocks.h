@@ -13,6 +13,8 @@
 
 #include <glib.h>
 
+#include "realtime-error.h"
+
 #define TGA_SAMPLES_MAX    1000
 #define TGA_CLOCKS_MAX     64   /* names in one request */
 #define TGA_CLOCK_NAME_MAX 32   /* characters of one name */
@@ -59,10 +61,11 @@ struct tga_unavailable {
 struct tga_report {
     const char *counter;
     char *clocksource;   /* "unknown" where it cannot be read */
-    char *boot_id;       /* likewise */
+    const char *boot_id; /* likewise; lives forever */
     GArray *cpus;        /* struct tga_cpu */
     GArray *readings;    /* struct tga_reading */
     GArray *unavailable; /* struct tga_unavailable */
+    struct tga_realtime_error realtime_error;
 };
 
 /*

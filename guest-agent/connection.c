@@ -25,6 +25,7 @@ struct tga_connection {
     guint watch;
     guint send_timeout;
     uint8_t chunk[CHUNK];
+    struct tga_stamp chunk_arrival;
     size_t chunk_at; /* what is before has been taken by rpc */
     size_t chunk_len;
     GString *reply;
@@ -63,6 +64,7 @@ static enum progress read_chunk(struct tga_connection *connection)
     if (n <= 0) {
         return n == 0 ? ENDED : failed_io();
     }
+    connection->chunk_arrival = tga_stamp_arrival();
     connection->chunk_at = 0;
     connection->chunk_len = (size_t)n;
     return DONE;
@@ -75,7 +77,8 @@ static enum progress answer_chunk(struct tga_connection *connection)
 
     while (progress == DONE && connection->chunk_at < connection->chunk_len) {
         connection->chunk_at += tga_rpc_feed(
-            connection->rpc, connection->chunk + connection->chunk_at,
+            connection->rpc, &connection->chunk_arrival,
+            connection->chunk + connection->chunk_at,
             connection->chunk_len - connection->chunk_at, connection->reply);
         progress = send_reply(connection);
     }

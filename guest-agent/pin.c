@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "error.h"
+
 int tga_pin_take(struct tga_pin *ret_pin, int cpu)
 {
     cpu_set_t wanted[TGA_CPU_END / CPU_SETSIZE];
@@ -30,6 +32,23 @@ int tga_pin_take(struct tga_pin *ret_pin, int cpu)
         return 0;
     }
     return errno != EINVAL && cpu == here ? 0 : -errno;
+}
+
+bool tga_pin_take_asked(struct tga_pin *ret_pin, int cpu, GError **error)
+{
+    int ret = tga_pin_take(ret_pin, cpu);
+
+    if (ret == -EINVAL) {
+        g_set_error(error, TGA_ERROR, TGA_ERROR_USAGE,
+                    "CPU %d is not online, or this process may not run on it",
+                    cpu);
+    } else if (ret < 0) {
+        g_set_error(error, TGA_ERROR, TGA_ERROR_INTERNAL,
+                    "cannot move to CPU %d: sched_setaffinity: %s; ask for no "
+                    "CPU to read on the one the agent runs on",
+                    cpu, g_strerror(-ret));
+    }
+    return ret == 0;
 }
 
 void tga_pin_release(const struct tga_pin *pin)

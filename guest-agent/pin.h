@@ -25,6 +25,10 @@ struct tga_pin {
  * -errno. After success tga_pin_release() is due.
  */
 int tga_pin_take(struct tga_pin *ret_pin, int cpu);
+
+/* The same with an error for whoever asked for that CPU. */
+bool tga_pin_take_asked(struct tga_pin *ret_pin, int cpu, GError **error);
+
 void tga_pin_release(const struct tga_pin *pin);
 
 #endif

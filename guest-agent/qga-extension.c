@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into a stock qemu-ga, adds guest-get-trace-clocks to its commands.
+ * Preloaded into a stock qemu-ga, adds the agent's two commands to its own.
  * In any other process it does nothing. Knows of qemu-ga what qga-symbols.h
  * declares; requests and replies cross the border as text.
  *
@@ -22,12 +22,12 @@
 #include <glib.h>
 
 #include "answer.h"
+#include "probe.h"
 #include "qga-symbols.h"
 #include "reply-json.h"
 #include "rpc.h"
 
-#define COMMAND "guest-get-trace-clocks"
-#define EXPORT  __attribute__((visibility("default")))
+#define EXPORT __attribute__((visibility("default")))
 
 #define fail(errp, ...) \
     error_setg_internal(errp, __FILE__, __LINE__, __func__, __VA_ARGS__)
@@ -47,8 +47,15 @@ static json_object *arguments_to_json(const QDict *args)
     return arguments;
 }
 
-static void run_command(QDict *args, QObject **ret, Error **errp)
+typedef json_object *answer_function(json_object *arguments,
+                                     const struct tga_stamp *arrival,
+                                     GError **error);
+
+static void run_command(answer_function *answer, QDict *args, QObject **ret,
+                        Error **errp)
 {
+    /* Nothing here learns earlier that a request has come. */
+    struct tga_stamp arrival = tga_stamp_arrival();
     json_object *arguments = arguments_to_json(args);
     json_object *reply;
     GError *error = NULL;
@@ -57,7 +64,7 @@ static void run_command(QDict *args, QObject **ret, Error **errp)
         fail(errp, "the arguments are too long or too deeply nested");
         return;
     }
-    reply = tga_answer(arguments, &error);
+    reply = answer(arguments, &arrival, &error);
     if (reply != NULL) {
         *ret = qobject_from_json(
             json_object_to_json_string_ext(reply, TGA_JSON_FLAGS), errp);
@@ -68,6 +75,30 @@ static void run_command(QDict *args, QObject **ret, Error **errp)
     json_object_put(reply);
     json_object_put(arguments);
 }
+
+static json_object *answer_read(json_object *arguments,
+                                const struct tga_stamp *arrival, GError **error)
+{
+    return tga_answer(arguments, error);
+}
+
+static void run_read(QDict *args, QObject **ret, Error **errp)
+{
+    run_command(answer_read, args, ret, errp);
+}
+
+static void run_probe(QDict *args, QObject **ret, Error **errp)
+{
+    run_command(tga_probe, args, ret, errp);
+}
+
+static const struct {
+    const char *name;
+    QmpCommandFunc *run;
+} commands[] = {
+    { "guest-get-trace-clocks", run_read },
+    { "guest-trace-clock-probe", run_probe },
+};
 
 static bool is_qemu_ga(void)
 {
@@ -86,7 +117,18 @@ static const char *missing_symbol(void)
                                           : NULL;
 }
 
-/* Adds the command as soon as qemu-ga has filled its table, once. */
+static void add_commands(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        /* Else it is built in. */
+        if (qmp_find_command(&ga_commands, commands[i].name) == NULL) {
+            qmp_register_command(&ga_commands, commands[i].name,
+                                 commands[i].run, 0, 0);
+        }
+    }
+}
+
+/* Adds the commands as soon as qemu-ga has filled its table, once. */
 static void extend(bool last_chance)
 {
     static bool done;
@@ -100,14 +142,12 @@ static void extend(bool last_chance)
         done = true;
         fprintf(stderr,
                 "trace-clock-sync: this qemu-ga does not export '%s', so it "
-                "goes on without " COMMAND "; use trace-clock-agent instead\n",
-                missing);
-    } else if (qmp_find_command(&ga_commands, COMMAND) != NULL) {
-        done = true; /* built in */
+                "goes on without %s; use trace-clock-agent instead\n",
+                missing, commands[0].name);
     } else if (last_chance ||
                qmp_find_command(&ga_commands, "guest-ping") != NULL) {
         done = true;
-        qmp_register_command(&ga_commands, COMMAND, run_command, 0, 0);
+        add_commands();
     }
 }
 

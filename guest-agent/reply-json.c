@@ -51,6 +51,20 @@ static json_object *unavailable_to_json(const struct tga_unavailable *entry)
     return object;
 }
 
+static json_object *
+realtime_error_to_json(const struct tga_realtime_error *error)
+{
+    json_object *object = json_object_new_object();
+
+    json_object_object_add(object, "synchronized",
+                           json_object_new_boolean(error->is_synchronized));
+    json_object_object_add(object, "max-error-ns",
+                           json_object_new_uint64(error->max_error_ns));
+    json_object_object_add(object, "estimated-error-ns",
+                           json_object_new_uint64(error->estimated_error_ns));
+    return object;
+}
+
 json_object *tga_report_to_json(const struct tga_report *report)
 {
     json_object *cpus = json_object_new_array();
@@ -81,5 +95,9 @@ json_object *tga_report_to_json(const struct tga_report *report)
     json_object_object_add(reply, "cpus", cpus);
     json_object_object_add(reply, "readings", readings);
     json_object_object_add(reply, "unavailable", unavailable);
+    if (report->realtime_error.is_known) {
+        json_object_object_add(reply, "realtime-error",
+                               realtime_error_to_json(&report->realtime_error));
+    }
     return reply;
 }

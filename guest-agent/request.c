@@ -42,15 +42,15 @@ bool tga_arguments_check(json_object *arguments, const char *const *names,
     return true;
 }
 
-/* An integer from `min` to `max`; json-c clips what 64 bits do not hold. */
-static bool get_int(json_object *value, const char *what, int min, int max,
-                    int *ret_value, GError **error)
+bool tga_argument_int(json_object *value, const char *what, int min, int max,
+                      int *ret_value, GError **error)
 {
     int64_t number;
 
     if (!json_object_is_type(value, json_type_int)) {
         return fail(error, "%s must be an integer", what);
     }
+    /* json-c clips what 64 bits do not hold. */
     number = json_object_get_int64(value);
     if (number < min || number > max) {
         return fail(error, "%s must be from %d to %d", what, min, max);
@@ -135,9 +135,9 @@ static bool get_cpus(json_object *value, struct tga_request *request,
     for (size_t i = 0; i < n; i++) {
         int cpu = 0;
 
-        if (!get_int(json_object_array_get_idx(value, i),
-                     "an element of argument 'cpus'", 0, TGA_CPU_END - 1, &cpu,
-                     error)) {
+        if (!tga_argument_int(json_object_array_get_idx(value, i),
+                              "an element of argument 'cpus'", 0,
+                              TGA_CPU_END - 1, &cpu, error)) {
             return false;
         }
         if (seen[cpu]) {
@@ -164,8 +164,8 @@ bool tga_request_from_json(json_object *arguments,
     if ((json_object_object_get_ex(arguments, "clocks", &value) &&
          !get_clocks(value, &request, error)) ||
         (json_object_object_get_ex(arguments, "samples", &value) &&
-         !get_int(value, "argument 'samples'", 1, TGA_SAMPLES_MAX, &samples,
-                  error)) ||
+         !tga_argument_int(value, "argument 'samples'", 1, TGA_SAMPLES_MAX,
+                           &samples, error)) ||
         (json_object_object_get_ex(arguments, "cpus", &value) &&
          !get_cpus(value, &request, error))) {
         tga_request_clear(&request);

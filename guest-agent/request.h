@@ -18,6 +18,10 @@
 bool tga_request_from_json(json_object *arguments,
                            struct tga_request *ret_request, GError **error);
 
+/* An integer from `min` to `max`; `what` says which in *error. */
+bool tga_argument_int(json_object *value, const char *what, int min, int max,
+                      int *ret_value, GError **error);
+
 /* Fails, naming it, where `arguments` has a member not in NULL-ended names. */
 bool tga_arguments_check(json_object *arguments, const char *const *names,
                          GError **error);

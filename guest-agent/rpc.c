@@ -11,6 +11,7 @@
 #include "answer.h"
 #include "config.h"
 #include "error.h"
+#include "probe.h"
 #include "reply-json.h"
 #include "request.h"
 
@@ -24,10 +25,12 @@ struct tga_rpc {
 struct command {
     const char *name;
     bool delimited; /* the reply follows a sentinel byte */
-    json_object *(*run)(json_object *arguments, GError **error);
+    json_object *(*run)(json_object *arguments, const struct tga_stamp *arrival,
+                        GError **error);
 };
 
-static json_object *run_sync(json_object *arguments, GError **error)
+static json_object *run_sync(json_object *arguments,
+                             const struct tga_stamp *arrival, GError **error)
 {
     static const char *const names[] = { "id", NULL };
     json_object *id;
@@ -44,7 +47,8 @@ static json_object *run_sync(json_object *arguments, GError **error)
     return json_object_get(id);
 }
 
-static json_object *run_ping(json_object *arguments, GError **error)
+static json_object *run_ping(json_object *arguments,
+                             const struct tga_stamp *arrival, GError **error)
 {
     static const char *const names[] = { NULL };
 
@@ -53,19 +57,28 @@ static json_object *run_ping(json_object *arguments, GError **error)
                : NULL;
 }
 
-static json_object *run_info(json_object *arguments, GError **error);
+static json_object *run_read(json_object *arguments,
+                             const struct tga_stamp *arrival, GError **error)
+{
+    return tga_answer(arguments, error);
+}
+
+static json_object *run_info(json_object *arguments,
+                             const struct tga_stamp *arrival, GError **error);
 
 static const struct command commands[] = {
     { "guest-sync-delimited", true, run_sync },
     { "guest-sync", false, run_sync },
     { "guest-ping", false, run_ping },
     { "guest-info", false, run_info },
-    { "guest-get-trace-clocks", false, tga_answer },
+    { "guest-get-trace-clocks", false, run_read },
+    { "guest-trace-clock-probe", false, tga_probe },
 };
 
-static json_object *run_info(json_object *arguments, GError **error)
+static json_object *run_info(json_object *arguments,
+                             const struct tga_stamp *arrival, GError **error)
 {
-    json_object *info = run_ping(arguments, error);
+    json_object *info = run_ping(arguments, arrival, error);
     json_object *list;
 
     if (info == NULL) {
@@ -166,7 +179,8 @@ static const struct command *check_request(json_object *request,
     return command;
 }
 
-static void answer_request(json_object *request, GString *reply)
+static void answer_request(json_object *request,
+                           const struct tga_stamp *arrival, GString *reply)
 {
     const struct command *command;
     const char *class;
@@ -178,7 +192,7 @@ static void answer_request(json_object *request, GString *reply)
     json_object_object_get_ex(request, "id", &id);
     command = check_request(request, &arguments, &class, &error);
     if (command != NULL) {
-        value = command->run(arguments, &error);
+        value = command->run(arguments, arrival, &error);
     }
     if (value == NULL) {
         append_reply(reply, "error", error_to_json(class, error->message), id);
@@ -209,7 +223,8 @@ static json_object *parse_line(const GString *line, const char **ret_reason)
     return value;
 }
 
-static void answer_line(GString *line, GString *reply)
+static void answer_line(GString *line, const struct tga_stamp *arrival,
+                        GString *reply)
 {
     json_object *request;
     const char *reason;
@@ -230,7 +245,7 @@ static void answer_line(GString *line, GString *reply)
     }
     request = parse_line(line, &reason);
     if (request != NULL) {
-        answer_request(request, reply);
+        answer_request(request, arrival, reply);
         json_object_put(request);
     } else {
         text = g_strdup_printf("invalid JSON: %s", reason);
@@ -259,8 +274,8 @@ static void start_line(struct tga_rpc *rpc)
     rpc->skipping = false;
 }
 
-size_t tga_rpc_feed(struct tga_rpc *rpc, const uint8_t *data, size_t len,
-                    GString *reply)
+size_t tga_rpc_feed(struct tga_rpc *rpc, const struct tga_stamp *arrival,
+                    const uint8_t *data, size_t len, GString *reply)
 {
     size_t reply_len = reply->len;
     size_t i;
@@ -270,7 +285,7 @@ size_t tga_rpc_feed(struct tga_rpc *rpc, const uint8_t *data, size_t len,
             start_line(rpc);
         } else if (data[i] == '\n') {
             if (!rpc->skipping) {
-                answer_line(rpc->line, reply);
+                answer_line(rpc->line, arrival, reply);
             }
             start_line(rpc);
         } else if (rpc->skipping) {

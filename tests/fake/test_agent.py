@@ -2,21 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_agent.py BUILD_DIR [TEST...]: the real trace-clock-agent over unix, tcp and a terminal
 # line, with good and hostile peers. Python only; prints TAP.
-import ctypes
 import os
 import random
 import resource
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 import threading
 import time
 
 from test_agent_common import (COMMAND, FTRACE_CLOCKS, POSIX_CLOCKS, Agent, Client,
-                               Skip, check_reply, run, until)
+                               Skip, check_reply, forbid_setaffinity,
+                               run, until)
 
 LINE_MAX = 65536
 DEPTH_MAX = 32
@@ -142,30 +141,6 @@ def affinity_restored(bench):
         assert os.sched_getaffinity(agent.pid) == {cpus[0]}
         reply = client.ask(COMMAND)["return"]
         assert [c["cpu"] for c in reply["cpus"]] == [cpus[0]], reply
-
-
-def forbid_setaffinity():
-    """A seccomp filter under which sched_setaffinity() fails with EPERM."""
-    if os.uname().machine != "x86_64":
-        raise Skip("the filter is written for x86_64")
-
-    def instruction(code, yes, no, k):
-        return struct.pack("HBBI", code, yes, no, k)
-
-    code = (instruction(0x20, 0, 0, 0) +           # load the call's number
-            instruction(0x15, 0, 1, 203) +         # sched_setaffinity
-            instruction(0x06, 0, 0, 0x00050001) +  # fail with EPERM
-            instruction(0x06, 0, 0, 0x7fff0000))   # let through
-    code = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(code))
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def apply():
-        zero = ctypes.c_ulong(0)
-        assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
-        assert libc.prctl(22, ctypes.c_ulong(2), program) == 0
-        assert code
-    return apply
 
 
 def without_affinity(bench):

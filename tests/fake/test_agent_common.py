@@ -3,9 +3,11 @@
 # client, and the check of every reply against the contract. Python only; knows
 # none of the agent's code.
 import collections
+import ctypes
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ sys.path.insert(0, TESTS)
 import qapi_schema  # noqa: E402  (lives in tests/)
 
 COMMAND = "guest-get-trace-clocks"
+PROBE = "guest-trace-clock-probe"
 CONTRACT = qapi_schema.Schema.load(
     os.path.join(os.path.dirname(TESTS), "qapi", "guest-trace-clocks.json"))
 POSIX_CLOCKS = ["mono", "mono_raw", "boot", "tai", "realtime"]
@@ -113,12 +116,50 @@ def check_reply(reply):
             assert (reading.get("unit") == "count") == is_count, reading
             assert (reading["resolution-ns"] == 0) == is_count, reading
         else:
-            assert reading["via"] == "clock_gettime", reading
+            via = "ptp" if reading["clock"] == "ptp-kvm" else "clock_gettime"
+            assert reading["via"] == via, reading
             assert reading["resolution-ns"] >= 1, reading
             assert "unit" not in reading, reading
     for entry in reply["unavailable"]:
         assert entry["reason"], entry
+    has_realtime = any(r["clock"] == "realtime" for r in reply["readings"])
+    assert ("realtime-error" in reply) == has_realtime, reply
     return reply
+
+
+def check_probe(reply, cpu=None):
+    """`reply` as the contract has it, stamped on `cpu`, one after the other."""
+    CONTRACT.check_reply(PROBE, reply)
+    assert reply["counter"] == "x86-tsc", reply
+    assert reply["counter-receive"] <= reply["counter-transmit"], reply
+    assert cpu is None or reply["cpu"] == cpu, (cpu, reply)
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
+        assert reply["boot-id"] == f.read().strip(), reply
+    return reply
+
+
+def forbid_setaffinity():
+    """A seccomp filter under which sched_setaffinity() fails with EPERM."""
+    if os.uname().machine != "x86_64":
+        raise Skip("the filter is written for x86_64")
+
+    def instruction(code, yes, no, k):
+        return struct.pack("HBBI", code, yes, no, k)
+
+    code = (instruction(0x20, 0, 0, 0) +           # load the call's number
+            instruction(0x15, 0, 1, 203) +         # sched_setaffinity
+            instruction(0x06, 0, 0, 0x00050001) +  # fail with EPERM
+            instruction(0x06, 0, 0, 0x7fff0000))   # let through
+    code = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def apply():
+        zero = ctypes.c_ulong(0)
+        assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
+        assert libc.prctl(22, ctypes.c_ulong(2), program) == 0
+        assert code
+    return apply
 
 
 def until(condition, what, timeout=TIMEOUT_S):
@@ -227,6 +268,8 @@ class Client:
         reply = self.reply()
         if command == COMMAND and "return" in reply:
             check_reply(reply["return"])
+        if command == PROBE and "return" in reply:
+            check_probe(reply["return"], (arguments or {}).get("cpu"))
         return reply
 
     def works(self):
@@ -246,6 +289,8 @@ class Client:
         assert [r["clock"] for r in reply["return"]["readings"]
                 if r["clock"] not in FTRACE_CLOCKS] == \
             ["x86-tsc"] + POSIX_CLOCKS, reply
+        reply = self.ask(PROBE, {"cpu": 0}, id="p")
+        assert list(reply) == ["return", "id"] and reply["id"] == "p"
         error = self.ask(COMMAND, {"clock": []})["error"]
         assert error["class"] == "GenericError" and "clock" in error["desc"]
         error = self.ask("guest-shutdown", id="x")

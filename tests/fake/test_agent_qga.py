@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from test_agent_common import (COMMAND, FTRACE_CLOCKS, POSIX_CLOCKS, Client, Skip,
+from test_agent_common import (COMMAND, FTRACE_CLOCKS, POSIX_CLOCKS, PROBE, Client, Skip,
                                check_reply, parse, run, until)
 
 QEMU_GA = shutil.which("qemu-ga", path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -21,6 +21,8 @@ class QemuGa:
         if QEMU_GA is None:
             raise Skip("no qemu-ga on this machine (package qemu-guest-agent)")
         path = bench.path("qga.sock")
+        if os.path.exists(path):
+            os.unlink(path)  # left by an earlier one
         environment = dict(os.environ)
         if preload:
             environment["LD_PRELOAD"] = bench.extension
@@ -32,6 +34,7 @@ class QemuGa:
         self.client = Client.unix(path)
 
     def __enter__(self):
+        self.client.pid = self.process.pid
         return self.client
 
     def __exit__(self, kind, *_):
@@ -46,8 +49,9 @@ class QemuGa:
 
 
 def listed(client):
+    """Which of the two commands guest-info lists, and whether enabled."""
     commands = client.ask("guest-info")["return"]["supported_commands"]
-    return [c["enabled"] for c in commands if c["name"] == COMMAND]
+    return {c["name"]: c["enabled"] for c in commands if c["name"] in (COMMAND, PROBE)}
 
 
 def execute(client, path, *arguments):
@@ -68,7 +72,7 @@ def execute(client, path, *arguments):
 def extension(bench):
     """The preloaded extension answers as the contract says"""
     with QemuGa(bench) as client:
-        assert listed(client) == [True]
+        assert listed(client) == {COMMAND: True, PROBE: True}
         reply = client.ask(COMMAND)["return"]
         assert [r["clock"] for r in reply["readings"]
                 if r["clock"] not in FTRACE_CLOCKS] == \
@@ -98,16 +102,40 @@ def extension(bench):
 def absent(bench):
     """Without the extension the same qemu-ga does not know the command"""
     with QemuGa(bench, preload=False) as client:
-        assert listed(client) == []
-        assert client.ask(COMMAND)["error"]["class"] == "CommandNotFound"
+        assert not listed(client)
+        for command in COMMAND, PROBE:
+            assert client.ask(command)["error"]["class"] == "CommandNotFound"
+
+
+def probes(bench):
+    """The extension answers probes, and cleans up after itself"""
+    with QemuGa(bench) as client:
+        cpus = sorted(os.sched_getaffinity(client.pid))
+        last = 0
+        for i in range(200):
+            arguments = [None, {}, {"cpu": cpus[0]}, {"cpu": cpus[-1]}][i % 4]
+            reply = client.ask(PROBE, arguments, id=i)
+            assert reply["id"] == i, reply
+            assert reply["return"]["counter-receive"] >= last, reply
+            last = reply["return"]["counter-transmit"]
+        for arguments, text in [({"cpus": [0]}, "'cpus'"), ({"cpu": "0"}, "'cpu'"),
+                                ({"cpu": -1}, "'cpu'"), ({"cpu": 8191}, "CPU 8191"),
+                                ({"cpu": [0] * 70000}, "too long")]:
+            error = client.ask(PROBE, arguments)["error"]
+            assert error["class"] == "GenericError", error
+            assert text in error["desc"], error
+        assert sorted(os.sched_getaffinity(client.pid)) == cpus
 
 
 def blocked(bench):
-    """The administrator's block list holds for the added command"""
-    with QemuGa(bench, "-b", COMMAND) as client:
-        assert listed(client) == [False]
-        assert "error" in client.ask(COMMAND)
-        client.works()
+    """The administrator's block list holds for each added command"""
+    for command in COMMAND, PROBE:
+        with QemuGa(bench, "-b", command) as client:
+            other = {COMMAND: PROBE, PROBE: COMMAND}[command]
+            assert listed(client) == {command: False, other: True}
+            assert "error" in client.ask(command)
+            assert "return" in client.ask(other)
+            client.works()
 
 
 def guest_exec(bench):
@@ -149,5 +177,5 @@ def refuses_clearly(bench):
 
 
 if __name__ == "__main__":
-    sys.exit(run([extension, absent, blocked, guest_exec, environment_left,
+    sys.exit(run([extension, absent, probes, blocked, guest_exec, environment_left,
                   other_process, refuses_clearly], sys.argv))
