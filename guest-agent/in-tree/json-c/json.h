@@ -22,8 +22,11 @@
 #endif
 
 typedef QObject json_object;
-enum { json_type_int = QTYPE_QNUM, json_type_array = QTYPE_QLIST,
-       json_type_string = QTYPE_QSTRING };
+enum {
+    json_type_int = QTYPE_QNUM,
+    json_type_array = QTYPE_QLIST,
+    json_type_string = QTYPE_QSTRING
+};
 
 #define json_object_new_object()   QOBJECT(qdict_new())
 #define json_object_new_array()    QOBJECT(qlist_new())
@@ -39,12 +42,12 @@ enum { json_type_int = QTYPE_QNUM, json_type_array = QTYPE_QLIST,
     qlist_append_obj(qobject_to(QList, array), value)
 
 #define json_object_is_type(value, type) (qobject_type(value) == (QType)(type))
-#define json_object_get_string(value)    \
+#define json_object_get_string(value) \
     qstring_get_str(qobject_to(QString, value))
 #define json_object_get_string_len(value) strlen(json_object_get_string(value))
 /* Only for what came as int64 in the generated code's arguments. */
-#define json_object_get_int64(value)     qnum_get_int(qobject_to(QNum, value))
-#define json_object_array_length(array)  qlist_size(qobject_to(QList, array))
+#define json_object_get_int64(value)    qnum_get_int(qobject_to(QNum, value))
+#define json_object_array_length(array) qlist_size(qobject_to(QList, array))
 
 static inline bool json_object_object_get_ex(json_object *object,
                                              const char *name,
@@ -65,12 +68,12 @@ static inline json_object *json_object_array_get_idx(json_object *array,
     return qlist_entry_obj(entry);
 }
 
-#define json_object_object_foreach(object, name, value)                      \
-    const char *name = NULL;                                                 \
-    json_object *value = NULL;                                               \
-    for (const QDictEntry *entry_ = qdict_first(qobject_to(QDict, object));  \
-         entry_ && (name = qdict_entry_key(entry_),                          \
-                    value = qdict_entry_value(entry_), true);                \
+#define json_object_object_foreach(object, name, value)                     \
+    const char *name = NULL;                                                \
+    json_object *value = NULL;                                              \
+    for (const QDictEntry *entry_ = qdict_first(qobject_to(QDict, object)); \
+         entry_ && (name = qdict_entry_key(entry_),                         \
+                   value = qdict_entry_value(entry_), true);                \
          entry_ = qdict_next(qobject_to(QDict, object), entry_))
 
 /* A value that is made when it is written: here, where it is declared. */
