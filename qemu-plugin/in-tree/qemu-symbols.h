@@ -16,6 +16,7 @@
 #include "system/kvm.h"
 #include "system/reset.h"
 #include "system/runstate.h"
+#include "system/system.h"
 #include "system/tcg.h"
 #else
 #include "qapi/qmp/qdict.h"
@@ -25,6 +26,7 @@
 #include "sysemu/kvm.h"
 #include "sysemu/reset.h"
 #include "sysemu/runstate.h"
+#include "sysemu/sysemu.h"
 #include "sysemu/tcg.h"
 #endif
 #if __has_include("exec/icount.h")

@@ -11,11 +11,6 @@
 #include "qapi/qobject-input-visitor.h"
 #include "qemu/module.h"
 #include "qemu/notify.h"
-#if __has_include("system/system.h")
-#include "system/system.h"
-#else
-#include "sysemu/sysemu.h"
-#endif
 
 #include "backend.h"
 #include "epochs.h"
