@@ -2,7 +2,7 @@
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
 
-.PHONY: all demo check check-tree bench install clean
+.PHONY: all demo check check-tree bench measure install clean
 all:
 	scripts/install-packages
 	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -20,6 +20,9 @@ check-tree:
 
 bench: all
 	meson test -C $(BUILD) --benchmark --verbose
+
+measure:
+	scripts/measure
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

@@ -5,9 +5,12 @@
 #include "perf-page.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "counter.h"
 
 /* The kernel holds the lock for some stores only; more is a broken page. */
 #define TRIES_MAX 10000
@@ -86,4 +89,29 @@ int tcs_perf_page_scale(int fd, struct tcs_perf_scale *ret_scale)
     ret = tcs_perf_scale_from_page(page, ret_scale);
     munmap(page, size);
     return ret;
+}
+
+bool tcs_perf_page_has(const char *clock)
+{
+    return strcmp(clock, "perf") == 0 || strcmp(clock, "global") == 0;
+}
+
+int tcs_perf_page_read(int fd, struct tcs_clock_sample *ret_sample)
+{
+    struct tcs_perf_scale scale;
+    int ret = tcs_perf_page_scale(fd, &scale);
+    uint64_t counter = tcs_counter_before();
+    uint64_t value;
+
+    if (ret < 0) {
+        return ret;
+    }
+    value = tcs_perf_scale_apply(&scale, counter);
+    if (value > INT64_MAX) {
+        return -ERANGE;
+    }
+    ret_sample->counter_before = ret_sample->counter_after = counter;
+    ret_sample->value_ns = (int64_t)value;
+    ret_sample->resolution_ns = 1;
+    return 0;
 }

@@ -8,8 +8,11 @@
 #define CLOCKREAD_PERF_PAGE_H
 
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "posix-clock.h"
 
 /* perf clock = zero + ((counter * mult) >> shift), in ns modulo 2^64 */
 struct tcs_perf_scale {
@@ -47,5 +50,20 @@ int tcs_perf_page_open(void);
  * -errno of mmap().
  */
 int tcs_perf_page_scale(int fd, struct tcs_perf_scale *ret_scale);
+
+/*
+ * Whether the page's formula gives ftrace's clock of that name: `perf`, and
+ * `global`, which only adds that it never runs backward between CPUs, and that
+ * changes nothing where the CPUs' counters are in step. `local` differs by a
+ * constant that the kernel keeps to itself.
+ */
+bool tcs_perf_page_has(const char *clock);
+
+/*
+ * Reads such a clock now. One counter read is both ends of the bracket: the
+ * rest is arithmetic. Returns as tcs_perf_page_scale(), or -ERANGE where the
+ * value is above INT64_MAX.
+ */
+int tcs_perf_page_read(int fd, struct tcs_clock_sample *ret_sample);
 
 #endif

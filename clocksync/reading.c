@@ -17,8 +17,7 @@ struct tcs_ns_span tcs_clock_value(int64_t value_ns, uint32_t resolution_ns)
     return tcs_ns_span_from_wide(value_ns, (tcs_i128)value_ns + resolution_ns);
 }
 
-/* ns / ticks with both halved until they fit, rounded down or up. */
-static struct tcs_rate rate_from_wide(tcs_u128 ns, tcs_u128 ticks, int up)
+struct tcs_rate tcs_rate_from_wide(tcs_u128 ns, tcs_u128 ticks, bool up)
 {
     while (ns >= RATE_LIMIT || ticks >= RATE_LIMIT) {
         ns = up ? (ns + 1) / 2 : ns / 2;
@@ -32,14 +31,14 @@ struct tcs_rate_span tcs_rate_span_widen(struct tcs_rate_span rate,
 {
     assert(ppm <= PPM);
     struct tcs_rate_span wide = {
-        .lo = rate_from_wide((tcs_u128)rate.lo.ns * (PPM - ppm),
-                             (tcs_u128)rate.lo.ticks * PPM, 0),
+        .lo = tcs_rate_from_wide((tcs_u128)rate.lo.ns * (PPM - ppm),
+                                 (tcs_u128)rate.lo.ticks * PPM, false),
         .hi = { 1, 0 },
     };
 
     if (rate.hi.ticks != 0) {
-        wide.hi = rate_from_wide((tcs_u128)rate.hi.ns * (PPM + ppm),
-                                 (tcs_u128)rate.hi.ticks * PPM, 1);
+        wide.hi = tcs_rate_from_wide((tcs_u128)rate.hi.ns * (PPM + ppm),
+                                     (tcs_u128)rate.hi.ticks * PPM, true);
     }
     return wide;
 }

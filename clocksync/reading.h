@@ -52,6 +52,12 @@ struct tcs_rate_span {
     ((struct tcs_rate_span){ .lo = { 0, 1 }, .hi = { 1, 0 } })
 
 /*
+ * ns / ticks (below 2^126, ticks > 0) with both halved until they fit, rounded
+ * down or up; up may give "no upper end is known".
+ */
+struct tcs_rate tcs_rate_from_wide(tcs_u128 ns, tcs_u128 ticks, bool up);
+
+/*
  * The span widened outward by a relative `ppm` (at most 1,000,000) on both
  * sides.
  */

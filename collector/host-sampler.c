@@ -20,27 +20,64 @@
 #define RING_SIZE 262144
 
 struct ring_entry {
-    const struct tcs_posix_clock *clock;
+    guint clock; /* of tcs_posix_clocks, then of `clocks` */
     struct tcs_clock_sample sample;
 };
 
 struct TcsHostSampler {
     GThread *thread;
-    gint stop; /* atomic */
+    TcsHostClocks *clocks; /* NULL: none */
+    guint n_posix;
+    guint turn; /* whose of `clocks` it is */
+    gint stop;  /* atomic */
     guint64 taken;
     struct ring_entry ring[RING_SIZE];
 };
 
-static void sweep(TcsHostSampler *sampler)
+static struct ring_entry *next_entry(TcsHostSampler *sampler, guint clock)
 {
-    for (const struct tcs_posix_clock *clock = tcs_posix_clocks; clock->name;
-         clock++) {
-        struct ring_entry *entry = &sampler->ring[sampler->taken % RING_SIZE];
+    struct ring_entry *entry = &sampler->ring[sampler->taken % RING_SIZE];
 
-        entry->clock = clock;
-        if (tcs_posix_clock_bracket(clock, SAMPLES, &entry->sample) == 0) {
+    entry->clock = clock;
+    return entry;
+}
+
+static void read_posix(TcsHostSampler *sampler)
+{
+    for (guint i = 0; i < sampler->n_posix; i++) {
+        if (tcs_posix_clock_bracket(&tcs_posix_clocks[i], SAMPLES,
+                                    &next_entry(sampler, i)->sample) == 0) {
             sampler->taken++;
         }
+    }
+}
+
+static void read_other(TcsHostSampler *sampler, guint i)
+{
+    struct ring_entry *entry = next_entry(sampler, sampler->n_posix + i);
+
+    if (tcs_host_clocks_read(sampler->clocks, i, &entry->sample)) {
+        sampler->taken++;
+    }
+}
+
+static void sweep_all(TcsHostSampler *sampler)
+{
+    read_posix(sampler);
+    for (guint i = 0; i < tcs_host_clocks_count(sampler->clocks); i++) {
+        read_other(sampler, i);
+    }
+}
+
+/* Of the others, which take longer, one at a time. */
+static void sweep(TcsHostSampler *sampler)
+{
+    guint n = tcs_host_clocks_count(sampler->clocks);
+
+    read_posix(sampler);
+    if (n > 0) {
+        read_other(sampler, sampler->turn);
+        sampler->turn = (sampler->turn + 1) % n;
     }
 }
 
@@ -51,31 +88,42 @@ static gpointer run(gpointer data)
 
     /* Otherwise every pause is rounded up by 50 us. */
     prctl(PR_SET_TIMERSLACK, 1UL);
-    do {
-        sweep(sampler);
+    sweep_all(sampler);
+    while (!g_atomic_int_get(&sampler->stop)) {
         nanosleep(&pause, NULL);
-    } while (!g_atomic_int_get(&sampler->stop));
-    /* One more, so that the last moment is covered from both sides. */
-    sweep(sampler);
+        sweep(sampler);
+    }
+    /* Once more, so that the last moment is covered from both sides. */
+    sweep_all(sampler);
     return NULL;
 }
 
-TcsHostSampler *tcs_host_sampler_start(void)
+TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks)
 {
     TcsHostSampler *sampler = g_new0(TcsHostSampler, 1);
 
+    sampler->clocks = clocks ? tcs_host_clocks_ref(clocks) : NULL;
+    while (tcs_posix_clocks[sampler->n_posix].name) {
+        sampler->n_posix++;
+    }
     sampler->thread = g_thread_new("host-sampler", run, sampler);
     return sampler;
 }
 
 /* One clock's readings out of the ring, oldest first. */
-static void append_clock(const TcsHostSampler *sampler,
-                         const struct tcs_posix_clock *clock, GArray *array)
+static void append_clock(const TcsHostSampler *sampler, guint clock,
+                         GArray *array)
 {
     guint64 first = sampler->taken > RING_SIZE ? sampler->taken - RING_SIZE : 0;
+    gboolean is_posix = clock < sampler->n_posix;
+    const char *name =
+        is_posix
+            ? tcs_posix_clocks[clock].name
+            : tcs_host_clocks_name(sampler->clocks, clock - sampler->n_posix);
     uint32_t resolution_ns;
 
-    if (tcs_posix_clock_resolution(clock, &resolution_ns) < 0) {
+    if (is_posix && tcs_posix_clock_resolution(&tcs_posix_clocks[clock],
+                                               &resolution_ns) < 0) {
         return;
     }
     for (guint64 i = first; i < sampler->taken; i++) {
@@ -84,11 +132,13 @@ static void append_clock(const TcsHostSampler *sampler,
         TcsHostClock reading = {
             .reading.when.lo.ticks = sample->counter_before,
             .reading.when.hi.ticks = sample->counter_after,
-            .reading.value = tcs_clock_value(sample->value_ns, resolution_ns),
+            .reading.value = tcs_clock_value(sample->value_ns,
+                                             is_posix ? resolution_ns
+                                                      : sample->resolution_ns),
         };
 
         if (entry->clock == clock) {
-            g_strlcpy(reading.clock, clock->name, sizeof(reading.clock));
+            g_strlcpy(reading.clock, name, sizeof(reading.clock));
             g_array_append_val(array, reading);
         }
     }
@@ -96,16 +146,17 @@ static void append_clock(const TcsHostSampler *sampler,
 
 GArray *tcs_host_sampler_stop(TcsHostSampler *sampler)
 {
-    GArray *clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+    GArray *array = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+    guint n = sampler->n_posix + tcs_host_clocks_count(sampler->clocks);
 
     g_atomic_int_set(&sampler->stop, 1);
     g_thread_join(sampler->thread);
-    for (const struct tcs_posix_clock *clock = tcs_posix_clocks; clock->name;
-         clock++) {
-        append_clock(sampler, clock, clocks);
+    for (guint i = 0; i < n; i++) {
+        append_clock(sampler, i, array);
     }
+    g_clear_pointer(&sampler->clocks, tcs_host_clocks_unref);
     g_free(sampler);
-    return clocks;
+    return array;
 }
 
 guint tcs_host_clock_slew_ppm(void)

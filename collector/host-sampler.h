@@ -10,16 +10,23 @@
 
 #include <glib.h>
 
+#include "host-clocks.h"
+
 G_BEGIN_DECLS
 
 typedef struct TcsHostSampler TcsHostSampler;
 
-TcsHostSampler *tcs_host_sampler_start(void);
+/*
+ * Reads every POSIX clock, and `clocks` besides (may be NULL), which is the
+ * thread's until it has ended. Each is read at least twice.
+ */
+TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks);
 
 /*
  * Ends the thread and returns its readings: an array of TcsHostClock
  * (qmp-reply.h), clock by clock in the order they were taken; the newest ones
- * where there were more than fit. Frees the sampler.
+ * where there were more than fit. `local` is called "local@CPU". Frees the
+ * sampler.
  */
 GArray *tcs_host_sampler_stop(TcsHostSampler *sampler);
 

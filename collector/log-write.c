@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "error.h"
 #include "host-sampler.h"
 #include "json-util.h"
+#include "log-host-clocks.h"
+#include "log-probes.h"
 #include "log.h"
 
 struct TcsLogWriter {
@@ -98,6 +101,29 @@ static json_object *header_new(const char *vm)
     return header;
 }
 
+static gboolean check_there(const TcsLogWriter *writer, GError **error)
+{
+    struct stat state;
+
+    if (fstat(writer->fd, &state) < 0) {
+        return set_file_error(error, "look at", writer->path);
+    }
+    if (state.st_nlink == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s was removed while it was written, and with it what was "
+                    "recorded; record again",
+                    writer->path);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void writer_free(TcsLogWriter *writer)
+{
+    g_free(writer->path);
+    g_free(writer);
+}
+
 TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error)
 {
     TcsLogWriter *writer;
@@ -115,8 +141,7 @@ TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error)
     writer->path = g_strdup(path);
     writer->fd = fd;
     if (!append_line(writer, header_new(vm), error)) {
-        tcs_log_close(writer, NULL);
-        unlink(path);
+        tcs_log_discard(writer);
         return NULL;
     }
     return writer;
@@ -138,18 +163,29 @@ gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
     json_object_object_add(line, "guest", json_object_get(sample->guest_json));
     json_object_object_add(line, "qmp-after",
                            json_object_get(sample->qmp_after_json));
-    return append_line(writer, line, error);
+    tcs_log_add_host_clocks(line, sample);
+    tcs_log_add_probes(line, sample);
+    return append_line(writer, line, error) && check_there(writer, error);
 }
 
 gboolean tcs_log_close(TcsLogWriter *writer, GError **error)
 {
-    gboolean ok = fsync(writer->fd) == 0 || errno == EINVAL ||
-                  set_file_error(error, "flush", writer->path);
+    gboolean ok = check_there(writer, error) &&
+                  (fsync(writer->fd) == 0 || errno == EINVAL ||
+                   set_file_error(error, "flush", writer->path));
 
     if (close(writer->fd) < 0 && ok) {
         ok = set_file_error(error, "close", writer->path);
     }
-    g_free(writer->path);
-    g_free(writer);
+    writer_free(writer);
     return ok;
+}
+
+void tcs_log_discard(TcsLogWriter *writer)
+{
+    if (check_there(writer, NULL)) {
+        unlink(writer->path);
+    }
+    close(writer->fd);
+    writer_free(writer);
 }

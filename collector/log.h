@@ -24,13 +24,20 @@ TcsLogWriter *tcs_log_create(const char *path, const char *vm, GError **error);
 
 /*
  * Appends one sample by one write. Where that fails (a full disk) the file is
- * cut back to its last whole line: TCS_ERROR_FILE.
+ * cut back to its last whole line: TCS_ERROR_FILE. The same where the file was
+ * removed: what is written would be lost.
  */
 gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
                         GError **error);
 
-/* Flushes to disk and closes. */
+/*
+ * Flushes to disk and closes; TCS_ERROR_FILE where that fails, or the file was
+ * removed meanwhile.
+ */
 gboolean tcs_log_close(TcsLogWriter *writer, GError **error);
+
+/* Closes and removes a log with nothing in it worth keeping. */
+void tcs_log_discard(TcsLogWriter *writer);
 
 /* Reading. */
 
@@ -40,10 +47,12 @@ typedef struct {
     GPtrArray *samples;  /* of TcsSample */
     GPtrArray *warnings; /* of char *: lines that were left out, and why */
     guint damaged;       /* lines; may be more than there are warnings */
+    /* In each reply only the epochs that the replies before had not. */
 } TcsLog;
 
 /*
- * A torn last line and damaged samples become warnings; a file that is no sync
+ * A torn last line, damaged samples and samples that are not later than the
+ * ones before become warnings, with their line numbers; a file that is no sync
  * log, or has no good header, is TCS_ERROR_FILE.
  */
 TcsLog *tcs_log_read(const char *path, GError **error);

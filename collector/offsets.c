@@ -6,75 +6,38 @@
 
 #include <float.h>
 
-#include "error.h"
+#include "line-offset.h"
+#include "pair.h"
 #include "place.h"
-#include "rates.h"
 
-/*
- * How far mono_raw may run off a constant rate against the host's counter: not
- * at all where the counter is its clocksource, else two crystals' wander.
- */
-#define RAW_WANDER_PPM 100
+/* What the rows are made from, and where they go. */
+typedef struct {
+    GPtrArray *samples;
+    const TcsHostClocks *host_clocks;
+    const char *const *hosts; /* NULL: each guest clock's own */
+    guint slew_ppm;
+    TcsOffsets *offsets;
+} Pairing;
 
-static TcsSample *first_sample(GPtrArray *samples)
+static const TcsSample *first_sample(const Pairing *pairing)
 {
-    return g_ptr_array_index(samples, 0);
+    return g_ptr_array_index(pairing->samples, 0);
 }
 
-static TcsSample *last_sample(GPtrArray *samples)
+static const TcsSample *last_sample(const Pairing *pairing)
 {
-    return g_ptr_array_index(samples, samples->len - 1);
+    return g_ptr_array_index(pairing->samples, pairing->samples->len - 1);
 }
 
-/* Rates a host clock may have between neighbouring readings. */
-static struct tcs_rate_span host_rate(GPtrArray *samples, const char *name,
-                                      guint slew_ppm)
-{
-    struct tcs_rate_span nominal;
-
-    if (!tcs_mean_rate(
-            tcs_find_host_reading(
-                first_sample(samples)->qmp_before->host_clocks, "mono_raw"),
-            tcs_find_host_reading(last_sample(samples)->qmp_after->host_clocks,
-                                  "mono_raw"),
-            &nominal)) {
-        return TCS_RATE_SPAN_MONOTONE;
-    }
-    return tcs_rate_span_widen(
-        nominal, g_str_equal(name, "mono_raw") ? RAW_WANDER_PPM : slew_ppm);
-}
-
-/* Every reading of a host clock in a sample, QEMU's and our own. */
-static GArray *host_readings(const TcsSample *sample, const char *name)
-{
-    const GArray *sources[] = {
-        sample->qmp_before->host_clocks,
-        sample->local_clocks,
-        sample->qmp_after->host_clocks,
-    };
-    GArray *readings =
-        g_array_new(FALSE, FALSE, sizeof(struct tcs_host_reading));
-
-    for (guint i = 0; i < G_N_ELEMENTS(sources); i++) {
-        for (guint j = 0; j < sources[i]->len; j++) {
-            const TcsHostClock *clock =
-                &g_array_index(sources[i], TcsHostClock, j);
-
-            if (g_str_equal(clock->clock, name)) {
-                g_array_append_val(readings, clock->reading);
-            }
-        }
-    }
-    return readings;
-}
-
-static void refuse(TcsOffsets *offsets, const char *guest, TcsRefusalKind kind,
-                   char *reason)
+/* Consumes `reason`. `host` may be NULL. */
+static void refuse(const Pairing *pairing, const char *guest, const char *host,
+                   TcsRefusalKind kind, char *reason)
 {
     TcsRefusal refusal = { .kind = kind, .reason = reason };
 
     g_strlcpy(refusal.guest, guest, sizeof(refusal.guest));
-    g_array_append_val(offsets->refusals, refusal);
+    g_strlcpy(refusal.host, host ? host : "", sizeof(refusal.host));
+    g_array_append_val(pairing->offsets->refusals, refusal);
 }
 
 /* How far two clocks advanced between the same two moments. */
@@ -91,67 +54,6 @@ static void set_rate(TcsOffset *offset, struct tcs_ns_span guest,
         /* The quotients above are rounded; 4 ulp cover that. */
         offset->rate_bound = (hi - lo) / 2 + 4 * hi * DBL_EPSILON;
     }
-}
-
-/* A guest clock in one sample, and its host clock at the same moment. */
-struct pair {
-    struct tcs_ns_span guest;
-    struct tcs_ns_span host;
-    struct tcs_ns_span offset;
-};
-
-/*
- * The host clock a guest clock is paired with: that of the same name; for those
- * that only ftrace can read mono, which every host trace can be brought to.
- */
-static const char *host_name(const char *guest)
-{
-    static const char *const ftrace_only[] = { "local", "global", "perf",
-                                               "uptime", NULL };
-
-    return g_strv_contains(ftrace_only, guest) ? "mono" : guest;
-}
-
-/* One sample's values of one clock; FALSE where it was refused. */
-static gboolean pair_in_sample(TcsOffsets *offsets, const TcsSample *sample,
-                               const TcsGuestClock *clock,
-                               struct tcs_rate_span rate, struct pair *ret_pair)
-{
-    g_autoptr(GArray) readings = host_readings(sample, host_name(clock->clock));
-    struct tcs_host_reading guest;
-    const TcsVcpu *vcpu;
-    gboolean contradiction;
-    g_autoptr(GError) error = NULL;
-
-    if (readings->len == 0) {
-        refuse(offsets, clock->clock, TCS_REFUSAL_UNMAPPED,
-               g_strdup("the host has no clock of this name to pair it with"));
-        return FALSE;
-    }
-    if (!tcs_place_reading(sample, clock, &guest, &vcpu, &contradiction,
-                           &error)) {
-        refuse(offsets, clock->clock,
-               contradiction ? TCS_REFUSAL_CONTRADICTION : TCS_REFUSAL_UNMAPPED,
-               g_strdup(error->message));
-        return FALSE;
-    }
-    if (tcs_host_readings_at((const struct tcs_host_reading *)readings->data,
-                             readings->len, guest.when, rate,
-                             &ret_pair->host) < 0) {
-        refuse(offsets, clock->clock, TCS_REFUSAL_CONTRADICTION,
-               g_strdup("readings of the host's clock contradict each other: "
-                        "it was stepped meanwhile, or QEMU is in another time "
-                        "namespace; try again"));
-        return FALSE;
-    }
-    ret_pair->guest = guest.value;
-    ret_pair->offset = tcs_ns_span_subtract(guest.value, ret_pair->host);
-    if (!tcs_ns_span_is_bounded(ret_pair->offset)) {
-        refuse(offsets, clock->clock, TCS_REFUSAL_UNMAPPED,
-               g_strdup("no bound can be given: no host reading near enough"));
-        return FALSE;
-    }
-    return TRUE;
 }
 
 /* Read on the same CPU where possible; the guest chooses anew each time. */
@@ -182,15 +84,54 @@ static gboolean is_same_boot(const TcsSample *a, const TcsSample *b)
     return g_str_equal(a->guest->boot_id, b->guest->boot_id);
 }
 
-/* A clock of the last sample, with its rate since the first one. */
-static void add_clock(TcsOffsets *offsets, GPtrArray *samples,
-                      const TcsGuestClock *clock, guint slew_ppm)
+/* Why a sample has no reading of a host clock; the caller frees it. */
+static char *explain_unread(const Pairing *pairing, const TcsSample *sample,
+                            const char *host)
 {
-    const TcsSample *first = first_sample(samples);
-    const TcsSample *last = last_sample(samples);
-    const char *host = host_name(clock->clock);
-    struct tcs_rate_span rate = host_rate(samples, host, slew_ppm);
-    struct pair pair, pair_first;
+    const char *reason = tcs_host_clocks_reason(pairing->host_clocks, host);
+
+    if (tcs_host_clocks_has(pairing->host_clocks, host) && !sample->is_local) {
+        return g_strdup_printf("the VM does not run on this machine, where "
+                               "alone %s can be read; run this on its host",
+                               host);
+    }
+    return reason ? g_strdup_printf("the host's %s could not be read: %s", host,
+                                    reason)
+                  : g_strdup("the host has no clock of this name to pair it "
+                             "with");
+}
+
+static gboolean pair_in_sample(const Pairing *pairing, const TcsSample *sample,
+                               const TcsGuestClock *clock, const char *host,
+                               TcsPair *ret_pair)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean contradiction;
+
+    if (!tcs_pair_host_was_read(sample, host)) {
+        refuse(pairing, clock->clock, pairing->hosts ? host : NULL,
+               TCS_REFUSAL_UNMAPPED, explain_unread(pairing, sample, host));
+        return FALSE;
+    }
+    if (tcs_pair_in_sample(
+            sample, clock, host,
+            tcs_pair_host_rate(pairing->samples, host, pairing->slew_ppm),
+            ret_pair, &contradiction, &error)) {
+        return TRUE;
+    }
+    refuse(pairing, clock->clock, pairing->hosts ? host : NULL,
+           contradiction ? TCS_REFUSAL_CONTRADICTION : TCS_REFUSAL_UNMAPPED,
+           g_strdup(error->message));
+    return FALSE;
+}
+
+/* A clock of the last sample, with its rate since the first one. */
+static void add_pair(const Pairing *pairing, const TcsGuestClock *clock,
+                     const char *host)
+{
+    const TcsSample *first = first_sample(pairing);
+    const TcsSample *last = last_sample(pairing);
+    TcsPair pair, pair_first;
     const TcsGuestClock *clock_first =
         first == last || !first->guest || !is_same_boot(first, last)
             ? NULL
@@ -198,12 +139,12 @@ static void add_clock(TcsOffsets *offsets, GPtrArray *samples,
     TcsOffset offset = {
         .guest_cpu = clock->cpu,
         .guest_value = clock->value,
-        .method = "hypervisor",
+        .method = tcs_sample_method(last),
     };
 
-    if (!pair_in_sample(offsets, last, clock, rate, &pair) ||
+    if (!pair_in_sample(pairing, last, clock, host, &pair) ||
         (clock_first &&
-         !pair_in_sample(offsets, first, clock_first, rate, &pair_first))) {
+         !pair_in_sample(pairing, first, clock_first, host, &pair_first))) {
         return;
     }
     if (clock_first) {
@@ -214,7 +155,35 @@ static void add_clock(TcsOffsets *offsets, GPtrArray *samples,
     offset.host_value = clock->value - (guint64)offset.offset;
     g_strlcpy(offset.guest, clock->clock, sizeof(offset.guest));
     g_strlcpy(offset.host, host, sizeof(offset.host));
-    g_array_append_val(offsets->offsets, offset);
+    g_array_append_val(pairing->offsets->offsets, offset);
+}
+
+/*
+ * Whether a guest clock can be paired with a host clock; where it was asked for
+ * and cannot, that is told.
+ */
+static gboolean can_pair(const Pairing *pairing, const char *guest,
+                         gboolean is_ticks, gboolean is_count, const char *host)
+{
+    char *mismatch = tcs_pair_mismatch(guest, is_ticks, is_count, host);
+
+    if (mismatch) {
+        refuse(pairing, guest, pairing->hosts ? host : NULL,
+               TCS_REFUSAL_UNPAIRED, mismatch);
+    }
+    return !mismatch;
+}
+
+static void add_clock(const Pairing *pairing, const TcsGuestClock *clock)
+{
+    const char *own[] = { tcs_pair_default_host(clock->clock), NULL };
+    const char *const *hosts = pairing->hosts ? pairing->hosts : own;
+
+    for (; *hosts; hosts++) {
+        if (can_pair(pairing, clock->clock, FALSE, clock->is_count, *hosts)) {
+            add_pair(pairing, clock, *hosts);
+        }
+    }
 }
 
 /* Linux's number of a vCPU where the guest told it, else its cpu-index. */
@@ -237,9 +206,10 @@ static gint64 guest_cpu_of(const TcsSample *sample, const TcsVcpu *vcpu)
  * The counter itself: known from the hypervisor alone, for each vCPU, at the
  * moment its mapping was last read.
  */
-static void add_counter(TcsOffsets *offsets, const TcsSample *sample,
-                        const TcsVcpu *vcpu)
+static void add_counter(const Pairing *pairing, const TcsVcpu *vcpu)
 {
+    const TcsSample *sample = last_sample(pairing);
+    const char *counter = sample->qmp_after->counter;
     struct tcs_host_ticks host = vcpu->read_at.hi;
     TcsOffset offset = {
         .is_ticks = TRUE,
@@ -247,11 +217,11 @@ static void add_counter(TcsOffsets *offsets, const TcsSample *sample,
         .host_value = host.ticks,
         .bound = vcpu->map.offset_bound,
         .has_rate = TRUE,
-        .method = "hypervisor",
+        .method = tcs_method_hypervisor.name,
     };
 
     if (!vcpu->has_map || !vcpu->stable) {
-        refuse(offsets, sample->qmp_after->counter, TCS_REFUSAL_UNMAPPED,
+        refuse(pairing, counter, NULL, TCS_REFUSAL_UNMAPPED,
                g_strdup_printf("vCPU %" G_GINT64_FORMAT " is not stable: %s",
                                vcpu->cpu_index, vcpu->reason));
         return;
@@ -259,60 +229,92 @@ static void add_counter(TcsOffsets *offsets, const TcsSample *sample,
     offset.guest_value = tcs_counter_map_to_guest(&vcpu->map, host).ticks;
     offset.offset = (gint64)(offset.guest_value - offset.host_value);
     offset.rate = tcs_counter_map_rate(&vcpu->map);
-    g_strlcpy(offset.guest, sample->qmp_after->counter, sizeof(offset.guest));
-    g_strlcpy(offset.host, sample->qmp_after->counter, sizeof(offset.host));
-    g_array_append_val(offsets->offsets, offset);
+    g_strlcpy(offset.guest, counter, sizeof(offset.guest));
+    g_strlcpy(offset.host, counter, sizeof(offset.host));
+    g_array_append_val(pairing->offsets->offsets, offset);
+}
+
+static void add_line(const Pairing *pairing, const TcsCpuLine *line)
+{
+    const TcsSample *sample = last_sample(pairing);
+    const char *counter = sample->qmp_after->counter;
+    TcsOffset offset;
+
+    if (tcs_line_offset(sample, line, &offset)) {
+        g_array_append_val(pairing->offsets->offsets, offset);
+    } else {
+        refuse(pairing, counter, NULL, TCS_REFUSAL_UNMAPPED,
+               g_strdup_printf("too few answers bound the counter of guest CPU "
+                               "%" G_GINT64_FORMAT "; try again",
+                               line->cpu));
+    }
+}
+
+static void add_counters(const Pairing *pairing)
+{
+    const TcsSample *sample = last_sample(pairing);
+    const TcsQmpReply *reply = sample->qmp_after;
+    const GArray *lines = sample->placement ? sample->placement->lines : NULL;
+    const char *own[] = { reply->counter, NULL };
+    const char *const *hosts = pairing->hosts ? pairing->hosts : own;
+
+    for (; *hosts; hosts++) {
+        if (!can_pair(pairing, reply->counter, TRUE, FALSE, *hosts)) {
+            continue;
+        }
+        for (guint i = 0; lines && i < lines->len; i++) {
+            add_line(pairing, &g_array_index(lines, TcsCpuLine, i));
+        }
+        for (guint i = 0; !lines && i < reply->vcpus->len; i++) {
+            add_counter(pairing, &g_array_index(reply->vcpus, TcsVcpu, i));
+        }
+    }
 }
 
 /*
  * The guest's own counter readings: nothing to compute, but to be believed.
  * Why a counter has no mapping is said by add_counter().
  */
-static void check_counter(TcsOffsets *offsets, const TcsSample *sample,
-                          const TcsGuestClock *clock)
+static void check_counter(const Pairing *pairing, const TcsGuestClock *clock)
 {
+    const TcsSample *sample = last_sample(pairing);
     struct tcs_host_reading reading;
     const TcsVcpu *vcpu;
     gboolean contradiction;
     g_autoptr(GError) error = NULL;
 
     if (!g_str_equal(clock->clock, sample->qmp_after->counter)) {
-        refuse(offsets, clock->clock, TCS_REFUSAL_UNMAPPED,
+        refuse(pairing, clock->clock, NULL, TCS_REFUSAL_UNMAPPED,
                g_strdup_printf("the guest calls it a counter, the hypervisor "
                                "knows %s only",
                                sample->qmp_after->counter));
     } else if (!tcs_place_reading(sample, clock, &reading, &vcpu,
                                   &contradiction, &error) &&
                contradiction) {
-        refuse(offsets, clock->clock, TCS_REFUSAL_CONTRADICTION,
+        refuse(pairing, clock->clock, NULL, TCS_REFUSAL_CONTRADICTION,
                g_strdup(error->message));
     }
 }
 
-static void add_guest(TcsOffsets *offsets, GPtrArray *samples, guint slew_ppm)
+static void add_guest(const Pairing *pairing)
 {
-    const TcsSample *sample = last_sample(samples);
-    const TcsGuestReply *guest = sample->guest;
+    const TcsGuestReply *guest = last_sample(pairing)->guest;
 
     for (guint i = 0; i < guest->clocks->len; i++) {
         const TcsGuestClock *clock =
             &g_array_index(guest->clocks, TcsGuestClock, i);
 
         if (clock->is_counter) {
-            check_counter(offsets, sample, clock);
-        } else if (clock->is_count) {
-            refuse(offsets, clock->clock, TCS_REFUSAL_UNREAD,
-                   g_strdup("it counts events and is no time: it has no "
-                            "offset"));
+            check_counter(pairing, clock);
         } else {
-            add_clock(offsets, samples, clock, slew_ppm);
+            add_clock(pairing, clock);
         }
     }
     for (guint i = 0; i < guest->unavailable->len; i++) {
         const TcsGuestUnavailable *clock =
             &g_array_index(guest->unavailable, TcsGuestUnavailable, i);
 
-        refuse(offsets, clock->clock, TCS_REFUSAL_UNREAD,
+        refuse(pairing, clock->clock, NULL, TCS_REFUSAL_UNREAD,
                g_strdup(clock->reason));
     }
 }
@@ -322,22 +324,25 @@ static void clear_refusal(gpointer data)
     g_free(((TcsRefusal *)data)->reason);
 }
 
-TcsOffsets *tcs_offsets_new(GPtrArray *samples, guint host_slew_ppm)
+TcsOffsets *tcs_offsets_new(GPtrArray *samples, guint host_slew_ppm,
+                            const TcsHostClocks *host_clocks)
 {
-    const TcsSample *sample = last_sample(samples);
-    TcsOffsets *offsets = g_new0(TcsOffsets, 1);
+    Pairing pairing = {
+        .samples = samples,
+        .host_clocks = host_clocks,
+        .hosts = tcs_host_clocks_names(host_clocks),
+        .slew_ppm = host_slew_ppm,
+        .offsets = g_new0(TcsOffsets, 1),
+    };
 
-    offsets->offsets = g_array_new(FALSE, TRUE, sizeof(TcsOffset));
-    offsets->refusals = g_array_new(FALSE, TRUE, sizeof(TcsRefusal));
-    g_array_set_clear_func(offsets->refusals, clear_refusal);
-    for (guint i = 0; i < sample->qmp_after->vcpus->len; i++) {
-        add_counter(offsets, sample,
-                    &g_array_index(sample->qmp_after->vcpus, TcsVcpu, i));
+    pairing.offsets->offsets = g_array_new(FALSE, TRUE, sizeof(TcsOffset));
+    pairing.offsets->refusals = g_array_new(FALSE, TRUE, sizeof(TcsRefusal));
+    g_array_set_clear_func(pairing.offsets->refusals, clear_refusal);
+    add_counters(&pairing);
+    if (last_sample(&pairing)->guest) {
+        add_guest(&pairing);
     }
-    if (sample->guest) {
-        add_guest(offsets, samples, host_slew_ppm);
-    }
-    return offsets;
+    return pairing.offsets;
 }
 
 void tcs_offsets_free(TcsOffsets *offsets)
@@ -349,11 +354,15 @@ void tcs_offsets_free(TcsOffsets *offsets)
     }
 }
 
-gboolean tcs_offsets_has(const TcsOffsets *offsets, const char *guest)
+gboolean tcs_offsets_has(const TcsOffsets *offsets, const char *guest,
+                         const char *host)
 {
     for (guint i = 0; i < offsets->offsets->len; i++) {
-        if (g_str_equal(g_array_index(offsets->offsets, TcsOffset, i).guest,
-                        guest)) {
+        const TcsOffset *offset =
+            &g_array_index(offsets->offsets, TcsOffset, i);
+
+        if ((!guest || g_str_equal(offset->guest, guest)) &&
+            (!host || g_str_equal(offset->host, host))) {
             return TRUE;
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From samples to offsets: every guest clock against the host clock of the same
- * name, each with its bound, its rate and its method, or a reason why not.
+ * name, or those that were asked for, each with its bound, its rate and its
+ * method, or a reason why not.
  */
 #ifndef COLLECTOR_OFFSETS_H
 #define COLLECTOR_OFFSETS_H
@@ -31,12 +32,14 @@ typedef struct {
 
 typedef enum {
     TCS_REFUSAL_UNREAD,        /* the guest did not read the clock */
+    TCS_REFUSAL_UNPAIRED,      /* no two clocks of these kinds have one */
     TCS_REFUSAL_UNMAPPED,      /* it did, but no offset can be given */
     TCS_REFUSAL_CONTRADICTION, /* the data contradict each other */
 } TcsRefusalKind;
 
 typedef struct {
     char guest[65];
+    char host[65]; /* empty where the guest's alone is the reason */
     TcsRefusalKind kind;
     char *reason;
 } TcsRefusal;
@@ -49,14 +52,17 @@ typedef struct {
 /*
  * `samples` (of TcsSample *, at least one) in the order they were taken.
  * host_slew_ppm: how far host clocks may run off their nominal rate between two
- * readings.
+ * readings. host_clocks: where it has names, every guest clock is paired with
+ * each of those, else with the one tcs_pair_default_host() says.
  */
-TcsOffsets *tcs_offsets_new(GPtrArray *samples, guint host_slew_ppm);
+TcsOffsets *tcs_offsets_new(GPtrArray *samples, guint host_slew_ppm,
+                            const TcsHostClocks *host_clocks);
 void tcs_offsets_free(TcsOffsets *offsets);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsOffsets, tcs_offsets_free)
 
-/* Whether a clock of that name has an offset. */
-gboolean tcs_offsets_has(const TcsOffsets *offsets, const char *guest);
+/* Whether a pair has an offset; NULL stands for any clock. */
+gboolean tcs_offsets_has(const TcsOffsets *offsets, const char *guest,
+                         const char *host);
 
 G_END_DECLS
 

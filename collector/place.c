@@ -4,6 +4,8 @@
  */
 #include "place.h"
 
+#include <errno.h>
+
 #include "error.h"
 
 static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
@@ -88,10 +90,11 @@ static gboolean is_possible(const TcsSample *sample, const TcsVcpu *vcpu,
            at.lo.ticks <= sample->window.hi.ticks;
 }
 
-gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
-                           struct tcs_host_reading *ret_reading,
-                           const TcsVcpu **ret_vcpu,
-                           gboolean *ret_contradiction, GError **error)
+static gboolean place_by_map(const TcsSample *sample,
+                             const TcsGuestClock *clock,
+                             struct tcs_host_reading *ret_reading,
+                             const TcsVcpu **ret_vcpu,
+                             gboolean *ret_contradiction, GError **error)
 {
     const TcsVcpu *vcpu = tcs_place_vcpu(sample, clock->cpu, error);
     struct tcs_host_ticks near = {
@@ -100,7 +103,6 @@ gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
     };
     struct tcs_host_reading reading;
 
-    *ret_contradiction = FALSE;
     if (!vcpu) {
         return FALSE;
     }
@@ -123,4 +125,59 @@ gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
     *ret_reading = reading;
     *ret_vcpu = vcpu;
     return TRUE;
+}
+
+static gboolean place_by_line(const TcsSample *sample,
+                              const TcsGuestClock *clock,
+                              struct tcs_host_reading *ret_reading,
+                              gboolean *ret_contradiction, GError **error)
+{
+    const struct tcs_counter_line *line =
+        tcs_evidence_find_line(sample->placement, clock->cpu, error);
+    struct tcs_host_span when;
+    int ret;
+
+    if (!line) {
+        return FALSE;
+    }
+    ret = tcs_counter_line_when(line, clock->reading.before,
+                                clock->reading.after, &when);
+    if (ret == -ENODATA) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "too few answers to %s bound the counter of guest CPU "
+                    "%" G_GINT64_FORMAT "; try again",
+                    sample->placement->method->name, clock->cpu);
+        return FALSE;
+    }
+    if (ret < 0 || when.hi.ticks < sample->window.lo.ticks ||
+        when.lo.ticks > sample->window.hi.ticks) {
+        *ret_contradiction = TRUE;
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "the guest says its counter was %" G_GUINT64_FORMAT
+            " to %" G_GUINT64_FORMAT " on CPU %" G_GINT64_FORMAT
+            ", which its answers to %s exclude for the time in which it was "
+            "asked (host counter %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+            "); do not trust this guest's clocks",
+            clock->reading.before.ticks, clock->reading.after.ticks, clock->cpu,
+            sample->placement->method->name, sample->window.lo.ticks,
+            sample->window.hi.ticks);
+        return FALSE;
+    }
+    ret_reading->when = when;
+    ret_reading->value = clock->reading.value;
+    return TRUE;
+}
+
+gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
+                           struct tcs_host_reading *ret_reading,
+                           const TcsVcpu **ret_vcpu,
+                           gboolean *ret_contradiction, GError **error)
+{
+    *ret_contradiction = FALSE;
+    *ret_vcpu = NULL;
+    return sample->placement ? place_by_line(sample, clock, ret_reading,
+                                             ret_contradiction, error)
+                             : place_by_map(sample, clock, ret_reading,
+                                            ret_vcpu, ret_contradiction, error);
 }

@@ -112,6 +112,7 @@ static int run(int argc, char **argv, GError **error)
     }
     model = tcs_model_new(log, error);
     if (!model) {
+        g_prefix_error(error, "%s: ", argv[1]);
         return tcs_error_exit_status(*error);
     }
     return convert_all(model, argv + 2, argc - 2, error);

@@ -5,20 +5,15 @@
  */
 #include "verb.h"
 
-#include <errno.h>
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "log.h"
-#include "session.h"
-#include "target-options.h"
-
-#define INTERVAL_S_DEFAULT 1.0
-#define INTERVAL_S_MIN     0.01
-#define INTERVAL_S_MAX     3600.0
+#include "record-command.h"
+#include "record-options.h"
 
 /* So many failed samples in a row, and nothing to wait for: give up. */
 #define FAILURES_MAX 5
@@ -26,92 +21,65 @@
 /*
  * Distances between the first samples, and between the last ones. The rate in
  * an interval is bounded by its neighbours', and the outermost intervals have
- * but one: so those are short, and the others grow from there.
+ * but one: so those are as short as a sample allows, and the others grow from
+ * there.
  */
-static const guint first_ms[] = { 20, 100, 500 };
-static const guint last_ms[] = { 100, 20 };
+static const guint first_ms[] = { 1, 20, 100, 500 };
+static const guint last_ms[] = { 100, 20, 1 };
+
+#define SAMPLES_BEFORE_COMMAND 2
 
 typedef struct {
-    TcsTargetOptions target;
-    TcsSessionOptions session; /* borrows from target */
-    char *output;
-    double interval_s;
-    char **command; /* borrows from argv; NULL: none */
-} Options;
-
-typedef struct {
-    const Options *options;
+    const TcsRecordOptions *options;
     GMainLoop *loop;
     TcsSession *session;
     TcsLogWriter *log;
-    GPid child; /* 0 where none runs */
+    TcsCommand *command; /* NULL: none, or not yet */
     guint timer;
     guint samples;
     guint failures; /* in a row */
     guint failed;   /* in all */
     gint64 start_us;
     gboolean sampling;
+    gboolean interrupted; /* Ctrl-C while the command runs */
     gboolean stopping;
+    gboolean told_unread;
     guint last_done; /* of last_ms */
     GError *error;
 } Record;
 
 static gboolean take_sample(gpointer user_data);
 
-static gboolean parse_options(int argc, char **argv, Options *ret,
-                              GError **error)
+/* The first error counts. Consumes `error`. */
+static void keep_error(Record *record, GError *error)
 {
-    const GOptionEntry entries[] = {
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &ret->output,
-          "the sync log to create", "FILE" },
-        { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &ret->interval_s,
-          "time between samples, 0.01 to 3600 (default 1)", "SECONDS" },
-        { NULL, 0, 0, 0, NULL, NULL, NULL },
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new(
-        "-o FILE --qmp ADDRESS [--agent ADDRESS] [-- COMMAND...]");
+    if (!record->error) {
+        record->error = error;
+    } else {
+        g_clear_error(&error);
+    }
+}
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            ret->command = &argv[i + 1];
-            argc = i;
-            break;
-        }
+/* Consumes `error`; NULL: all is well. */
+static void quit(Record *record, GError *error)
+{
+    keep_error(record, error);
+    g_main_loop_quit(record->loop);
+}
+
+/*
+ * Nothing more can be recorded. A command is not left behind: its user waits
+ * for it, and is told meanwhile.
+ */
+static void give_up(Record *record, GError *error)
+{
+    if (!tcs_command_is_running(record->command)) {
+        quit(record, error);
+        return;
     }
-    ret->interval_s = INTERVAL_S_DEFAULT;
-    tcs_target_options_add(&ret->target, context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_summary(
-        context, "Samples a VM's clocks into a log until Ctrl-C, or while "
-                 "COMMAND runs.");
-    g_option_context_set_description(
-        context,
-        "Example:\n"
-        "  trace-clock-sync record -o run.tcs --qmp /run/vm/qmp.sock \\\n"
-        "      --agent vsock:3 -- trace-cmd record -e kvm sleep 10\n");
-    if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
-        !tcs_target_options_check(&ret->target, &ret->session, error)) {
-        return FALSE;
-    }
-    if (!ret->output) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "-o is missing: where should the log go? For example -o "
-                    "run.tcs");
-        return FALSE;
-    }
-    if (!(ret->interval_s >= INTERVAL_S_MIN &&
-          ret->interval_s <= INTERVAL_S_MAX)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "--interval takes %g to %g seconds", INTERVAL_S_MIN,
-                    INTERVAL_S_MAX);
-        return FALSE;
-    }
-    if (ret->command && !ret->command[0]) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "there is no command after --");
-        return FALSE;
-    }
-    return TRUE;
+    fprintf(stderr, "%s: the recording has ended early: %s; waiting for %s\n",
+            g_get_prgname(), error->message, record->options->command[0]);
+    keep_error(record, error);
 }
 
 static void show_progress(const Record *record)
@@ -124,16 +92,6 @@ static void show_progress(const Record *record)
     }
 }
 
-static void quit(Record *record, GError *error)
-{
-    if (!record->error) {
-        record->error = error;
-    } else {
-        g_clear_error(&error);
-    }
-    g_main_loop_quit(record->loop);
-}
-
 static void schedule(Record *record, guint delay_ms)
 {
     record->timer = g_timeout_add(delay_ms, take_sample, record);
@@ -141,7 +99,7 @@ static void schedule(Record *record, guint delay_ms)
 
 static void schedule_next(Record *record)
 {
-    guint interval_ms = (guint)(record->options->interval_s * 1000);
+    guint interval_ms = record->options->interval_ms;
 
     if (record->stopping) {
         if (record->last_done == G_N_ELEMENTS(last_ms)) {
@@ -171,66 +129,129 @@ static void stop(Record *record)
     }
 }
 
-static gboolean on_signal(gpointer user_data)
+/* `reason`: NULL where it ended well. */
+static void on_command_end(const char *reason, gpointer user_data)
+{
+    Record *record = user_data;
+
+    if (reason) {
+        fprintf(stderr, "%s: %s: %s\n", g_get_prgname(),
+                record->options->command[0], reason);
+    }
+    if (record->error) {
+        quit(record, NULL);
+    } else {
+        stop(record);
+    }
+}
+
+/*
+ * Of SIGINT the first ends the recording in good order, when the command has
+ * ended; the second ends it now, with the log as it is.
+ */
+static gboolean on_interrupt(gpointer user_data)
 {
     Record *record = user_data;
 
     if (record->samples == 0) {
         quit(record, g_error_new(TCS_ERROR, TCS_ERROR_UNREACHABLE,
                                  "interrupted before the first sample"));
+    } else if (record->interrupted || record->stopping) {
+        quit(record, NULL);
+    } else if (tcs_command_is_running(record->command)) {
+        record->interrupted = TRUE;
+        fprintf(stderr,
+                "%s: waiting for %s to end; interrupt once more to end the "
+                "recording now\n",
+                g_get_prgname(), record->options->command[0]);
     } else {
         stop(record);
     }
     return G_SOURCE_CONTINUE;
 }
 
-static void on_child(GPid pid, gint wait_status, gpointer user_data)
+static gboolean on_ending_signal(Record *record, int number)
 {
-    Record *record = user_data;
-    g_autoptr(GError) error = NULL;
-
-    g_spawn_close_pid(pid);
-    record->child = 0;
-    if (!g_spawn_check_wait_status(wait_status, &error)) {
-        fprintf(stderr, "%s: %s: %s\n", g_get_prgname(),
-                record->options->command[0], error->message);
+    if (record->samples == 0) {
+        return on_interrupt(record);
     }
-    stop(record);
+    if (tcs_command_is_running(record->command)) {
+        tcs_command_signal(record->command, number);
+    } else {
+        stop(record);
+    }
+    return G_SOURCE_CONTINUE;
 }
 
-static gboolean start_command(Record *record)
+static gboolean on_terminate(gpointer user_data)
 {
-    GError *error = NULL;
+    return on_ending_signal(user_data, SIGTERM);
+}
 
-    if (!record->options->command) {
-        return TRUE;
+static gboolean on_hang_up(gpointer user_data)
+{
+    return on_ending_signal(user_data, SIGHUP);
+}
+
+/* Whether a first sample is one to begin with. */
+static gboolean check_first(const Record *record, const TcsSample *sample,
+                            GError **error)
+{
+    g_autofree char *unread = tcs_record_find_unread(record->options, sample);
+
+    if (unread) {
+        g_set_error_literal(error, TCS_ERROR, TCS_ERROR_REFUSED, unread);
     }
-    if (!g_spawn_async(NULL, record->options->command, NULL,
-                       G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH |
-                           G_SPAWN_CHILD_INHERITS_STDIN,
-                       NULL, NULL, &record->child, &error)) {
-        quit(record,
-             g_error_new(TCS_ERROR, TCS_ERROR_FILE, "cannot start %s: %s",
-                         record->options->command[0], error->message));
-        g_error_free(error);
-        return FALSE;
+    return !unread;
+}
+
+/* Said once: the log has it sample by sample. */
+static void tell_unread(Record *record, const TcsSample *sample)
+{
+    g_autofree char *unread =
+        record->told_unread ? NULL
+                            : tcs_record_find_unread(record->options, sample);
+
+    if (unread) {
+        record->told_unread = TRUE;
+        fprintf(stderr, "%s: going on without a clock: %s\n", g_get_prgname(),
+                unread);
     }
-    g_child_watch_add(record->child, on_child, record);
-    return TRUE;
 }
 
 /* The first sample: only now is it sure that there will be a recording. */
-static gboolean begin(Record *record)
+static gboolean begin(Record *record, const TcsSample *sample, GError **error)
 {
-    GError *error = NULL;
-
-    record->log = tcs_log_create(record->options->output,
-                                 tcs_session_vm(record->session), &error);
-    if (!record->log) {
-        quit(record, error);
+    if (!check_first(record, sample, error)) {
         return FALSE;
     }
-    return start_command(record);
+    record->log = tcs_log_create(record->options->output,
+                                 tcs_session_vm(record->session), error);
+    if (record->log && !tcs_log_append(record->log, sample, error)) {
+        tcs_log_discard(g_steal_pointer(&record->log));
+    }
+    return record->log != NULL;
+}
+
+/*
+ * The command runs within the recording, so it starts when that has begun; and
+ * after the second sample, because starting it takes longer than those two are
+ * to be apart.
+ */
+static gboolean start_command(Record *record, GError **error)
+{
+    char **command = record->options->command;
+
+    if (!command || record->command || record->stopping ||
+        record->samples < SAMPLES_BEFORE_COMMAND) {
+        return TRUE;
+    }
+    record->command = tcs_command_start(command, on_command_end, record, error);
+    if (!record->command) {
+        tcs_log_discard(g_steal_pointer(&record->log));
+        record->samples = 0;
+    }
+    return record->command != NULL;
 }
 
 static void on_failure(Record *record, GError *error)
@@ -246,13 +267,13 @@ static void on_failure(Record *record, GError *error)
                 error->message);
     }
     tcs_session_reset(record->session);
-    if (record->stopping ||
-        (record->failures >= FAILURES_MAX && !record->child)) {
+    if (record->stopping || (record->failures >= FAILURES_MAX &&
+                             !tcs_command_is_running(record->command))) {
         quit(record, error);
         return;
     }
     g_error_free(error);
-    schedule(record, (guint)(record->options->interval_s * 1000));
+    schedule(record, record->options->interval_ms);
 }
 
 static void on_sample(GObject *source, GAsyncResult *result, gpointer user_data)
@@ -266,15 +287,22 @@ static void on_sample(GObject *source, GAsyncResult *result, gpointer user_data)
         on_failure(record, error);
         return;
     }
-    if (record->samples == 0 && !begin(record)) {
-        return;
-    }
-    if (!tcs_log_append(record->log, sample, &error)) {
-        quit(record, error);
+    if (record->samples == 0) {
+        if (!begin(record, sample, &error)) {
+            quit(record, error);
+            return;
+        }
+    } else if (!tcs_log_append(record->log, sample, &error)) {
+        give_up(record, error);
         return;
     }
     record->samples++;
     record->failures = 0;
+    if (!start_command(record, &error)) {
+        quit(record, error);
+        return;
+    }
+    tell_unread(record, sample);
     show_progress(record);
     schedule_next(record);
 }
@@ -296,6 +324,10 @@ static void finish(Record *record)
     if (record->log && !tcs_log_close(record->log, &error)) {
         quit(record, error);
     }
+    if (record->samples > 0 && record->options->command && !record->command) {
+        fprintf(stderr, "%s: %s was not started\n", g_get_prgname(),
+                record->options->command[0]);
+    }
     if (record->samples > 0) {
         g_autofree char *failed =
             record->failed ? g_strdup_printf(", %u failed", record->failed)
@@ -309,41 +341,62 @@ static void finish(Record *record)
     }
 }
 
+static void ignore(int number)
+{
+}
+
+static void catch_signals(Record *record)
+{
+    /* A handler, unlike SIG_IGN, is not inherited by the command. */
+    const struct sigaction too_large = { .sa_handler = ignore };
+    struct sigaction hang_up;
+
+    g_unix_signal_add(SIGINT, on_interrupt, record);
+    g_unix_signal_add(SIGTERM, on_terminate, record);
+    /* nohup(1) has it ignored. */
+    if (sigaction(SIGHUP, NULL, &hang_up) == 0 &&
+        hang_up.sa_handler != SIG_IGN) {
+        g_unix_signal_add(SIGHUP, on_hang_up, record);
+    }
+    /* Then write() fails, which is told like a full disk. */
+    sigaction(SIGXFSZ, &too_large, NULL);
+}
+
+static void record_run(const TcsRecordOptions *options, GError **error)
+{
+    Record record = {
+        .options = options,
+        .loop = g_main_loop_new(NULL, FALSE),
+        .session = tcs_session_new(&options->session),
+        .start_us = g_get_monotonic_time(),
+    };
+
+    catch_signals(&record);
+    take_sample(&record);
+    g_main_loop_run(record.loop);
+    finish(&record);
+    if (record.error) {
+        g_propagate_error(error, record.error);
+    }
+    tcs_command_free(record.command);
+    tcs_session_free(record.session);
+    g_main_loop_unref(record.loop);
+}
+
 static int run(int argc, char **argv, GError **error)
 {
-    Options options = { 0 };
+    TcsRecordOptions options = { 0 };
+    GError *failure = NULL;
     int status = 0;
 
-    if (!parse_options(argc, argv, &options, error)) {
-        status = TCS_ERROR_USAGE;
-    } else if (g_file_test(options.output, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "%s exists; a log is never overwritten: remove it or name "
-                    "another",
-                    options.output);
-        status = TCS_ERROR_FILE;
-    } else {
-        Record record = {
-            .options = &options,
-            .loop = g_main_loop_new(NULL, FALSE),
-            .session = tcs_session_new(&options.session),
-            .start_us = g_get_monotonic_time(),
-        };
-
-        g_unix_signal_add(SIGINT, on_signal, &record);
-        g_unix_signal_add(SIGTERM, on_signal, &record);
-        take_sample(&record);
-        g_main_loop_run(record.loop);
-        finish(&record);
-        if (record.error) {
-            g_propagate_error(error, record.error);
-            status = tcs_error_exit_status(*error);
-        }
-        tcs_session_free(record.session);
-        g_main_loop_unref(record.loop);
+    if (tcs_record_options_parse(argc, argv, &options, &failure)) {
+        record_run(&options, &failure);
     }
-    tcs_target_options_clear(&options.target);
-    g_free(options.output);
+    if (failure) {
+        status = tcs_error_exit_status(failure);
+        g_propagate_error(error, failure);
+    }
+    tcs_record_options_clear(&options);
     return status;
 }
 

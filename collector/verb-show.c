@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "error.h"
+#include "host-clocks.h"
 #include "host-sampler.h"
 #include "offsets.h"
+#include "report-util.h"
 #include "report.h"
 #include "session.h"
 #include "target-options.h"
@@ -22,7 +24,8 @@ typedef struct {
     TcsTargetOptions target;
     TcsSessionOptions session; /* borrows from target */
     gboolean json;
-    char **clocks; /* only these; NULL: all */
+    char **clocks;      /* only these; NULL: all */
+    char **host_clocks; /* as given; NULL: each guest clock's own */
 } Options;
 
 /* What happens while the main loop runs. */
@@ -39,33 +42,50 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     const GOptionEntry entries[] = {
         { "clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->clocks,
           "show this guest clock only (may be repeated)", "NAME" },
+        { "host-clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->host_clocks,
+          "pair guest clocks with this host clock (may be repeated: with each)",
+          "NAME" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, "print a JSON document",
           NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
-        "--qmp ADDRESS [--agent ADDRESS] - offsets of a VM's clocks, now");
+        "[--qmp ADDRESS] [--agent ADDRESS] - offsets of a VM's clocks, now");
 
     tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(
         context,
         "Every offset is guest - host; the true value is within the +/- that\n"
-        "stands beside it. Without --agent only the counter is shown.\n\n"
-        "Example:\n"
-        "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n");
+        "stands beside it. Without --agent only the counter is shown. Without\n"
+        "--qmp the agent is probed from here, which is much less exact.\n\n"
+        "A guest clock is paired with the host's of the same name; local,\n"
+        "global, perf and uptime with mono. --host-clock pairs every guest\n"
+        "clock shown with the host clocks it names instead. The host's local\n"
+        "is a clock of its own on each CPU: local@CPU is one, local is those\n"
+        "of all CPUs. Reading local, global, perf, uptime takes root (on\n"
+        "either side), and they are read only when they are named.\n\n"
+        "Examples:\n"
+        "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n"
+        "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3 \\\n"
+        "      --clock local --host-clock local\n");
     if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
         !tcs_target_options_check(&ret->target, &ret->session, error)) {
         return FALSE;
     }
     ret->session.clocks = ret->clocks;
-    return TRUE;
+    /* A count has no offset: no need to read it. */
+    ret->session.host_clocks =
+        tcs_host_clocks_open(ret->host_clocks, FALSE, error);
+    return ret->session.host_clocks != NULL;
 }
 
 static void options_clear(Options *options)
 {
     tcs_target_options_clear(&options->target);
     g_strfreev(options->clocks);
+    g_strfreev(options->host_clocks);
+    g_clear_pointer(&options->session.host_clocks, tcs_host_clocks_unref);
 }
 
 static gboolean take_sample(gpointer user_data);
@@ -122,27 +142,80 @@ static void keep_wanted(TcsOffsets *offsets, char **clocks)
     }
 }
 
-/* Says why a clock that was asked for has no offset. */
-static void explain_missing(const Options *options, const TcsOffsets *offsets,
-                            const char *clock, GError **error)
+/* The refusal of a pair; NULL stands for any clock. */
+static const TcsRefusal *find_refusal(const TcsOffsets *offsets,
+                                      const char *guest, const char *host)
 {
     for (guint i = 0; i < offsets->refusals->len; i++) {
         const TcsRefusal *refusal =
             &g_array_index(offsets->refusals, TcsRefusal, i);
 
-        if (g_str_equal(refusal->guest, clock)) {
-            g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                        "no offset of %s: %s", clock, refusal->reason);
-            return;
+        if ((!guest || g_str_equal(refusal->guest, guest)) &&
+            (!host || !refusal->host[0] || g_str_equal(refusal->host, host))) {
+            return refusal;
         }
     }
-    g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                options->session.agent
-                    ? "no offset of '%s': the guest has no such clock; show "
-                      "without --clock lists those it has"
-                    : "no offset of '%s': only the counter is known without "
-                      "the guest; add --agent",
-                clock);
+    return NULL;
+}
+
+static void set_refused(const TcsRefusal *refusal, GError **error)
+{
+    g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED, "no offset of %s%s%s: %s",
+                refusal->guest, refusal->host[0] ? " - host's " : "",
+                refusal->host, refusal->reason);
+}
+
+/*
+ * Whether a pair that was asked for has an offset, else why not; NULL stands
+ * for any clock.
+ */
+static gboolean check_wanted(const Options *options, const TcsOffsets *offsets,
+                             const char *guest, const char *host,
+                             GError **error)
+{
+    const TcsRefusal *refusal;
+
+    if (tcs_offsets_has(offsets, guest, host)) {
+        return TRUE;
+    }
+    refusal = guest || options->session.agent
+                  ? find_refusal(offsets, guest, host)
+                  : NULL;
+    if (refusal) {
+        set_refused(refusal, error);
+    } else if (options->session.agent && guest) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "no offset of '%s': the guest has no such clock; show "
+                    "without --clock lists those it has",
+                    guest);
+    } else {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "no offset of '%s': only the counter is known without the "
+                    "guest; add --agent",
+                    guest ? guest : host);
+    }
+    return FALSE;
+}
+
+/* Every pair of what was named on either side; or all with what was named. */
+static gboolean check_all_wanted(const Options *options,
+                                 const TcsOffsets *offsets, GError **error)
+{
+    static const char *const any[] = { NULL, NULL };
+    const char *const *hosts =
+        tcs_host_clocks_names(options->session.host_clocks);
+    const char *const *guests = (const char *const *)options->clocks;
+
+    for (guint h = 0; h == 0 || (hosts && hosts[h]); h++) {
+        for (guint g = 0; g == 0 || (guests && guests[g]); g++) {
+            if ((hosts || guests) &&
+                !check_wanted(options, offsets, (guests ? guests : any)[g],
+                              (hosts ? hosts : any)[h], error)) {
+                return FALSE;
+            }
+        }
+    }
+    return TRUE;
 }
 
 /* 0 where every clock that was read or wanted has an offset, else 4. */
@@ -155,13 +228,12 @@ static int judge(const Options *options, const TcsSample *sample,
         const TcsRefusal *refusal =
             &g_array_index(offsets->refusals, TcsRefusal, i);
 
-        if (refusal->kind > (worst ? worst->kind : TCS_REFUSAL_UNREAD)) {
+        if (refusal->kind > (worst ? worst->kind : TCS_REFUSAL_UNPAIRED)) {
             worst = refusal;
         }
     }
     if (worst) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED, "no offset of %s: %s",
-                    worst->guest, worst->reason);
+        set_refused(worst, error);
         return TCS_ERROR_REFUSED;
     }
     if (options->session.agent && !sample->guest &&
@@ -171,13 +243,7 @@ static int judge(const Options *options, const TcsSample *sample,
                     "resume it to see the guest's other clocks");
         return TCS_ERROR_REFUSED;
     }
-    for (guint i = 0; options->clocks && options->clocks[i]; i++) {
-        if (!tcs_offsets_has(offsets, options->clocks[i])) {
-            explain_missing(options, offsets, options->clocks[i], error);
-            return TCS_ERROR_REFUSED;
-        }
-    }
-    return 0;
+    return check_all_wanted(options, offsets, error) ? 0 : TCS_ERROR_REFUSED;
 }
 
 static int report(const Options *options, const Show *show, GError **error)
@@ -185,8 +251,8 @@ static int report(const Options *options, const Show *show, GError **error)
     const TcsSample *sample =
         g_ptr_array_index(show->samples, show->samples->len - 1);
     const char *vm = tcs_session_vm(show->session);
-    g_autoptr(TcsOffsets) offsets =
-        tcs_offsets_new(show->samples, tcs_host_clock_slew_ppm());
+    g_autoptr(TcsOffsets) offsets = tcs_offsets_new(
+        show->samples, tcs_host_clock_slew_ppm(), options->session.host_clocks);
     g_autofree char *text = NULL;
 
     if (options->clocks) {
@@ -195,9 +261,7 @@ static int report(const Options *options, const Show *show, GError **error)
     text = options->json ? tcs_report_json(vm, sample, offsets)
                          : tcs_report_text(vm, tcs_session_route(show->session),
                                            sample, offsets);
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "cannot write to standard output: %s", g_strerror(errno));
+    if (!tcs_print(text, error)) {
         return TCS_ERROR_FILE;
     }
     return judge(options, sample, offsets, error);
@@ -210,7 +274,7 @@ static int run(int argc, char **argv, GError **error)
 
     if (!parse_options(argc, argv, &options, error)) {
         options_clear(&options);
-        return TCS_ERROR_USAGE;
+        return tcs_error_exit_status(*error);
     }
 
     Show show = {

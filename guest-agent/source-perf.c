@@ -1,37 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The perf clock by the kernel's own formula (clockread/perf-page.h), exact
- * and without root. The kernel gives the formula only while its sched_clock is
- * the TSC and stable; then ftrace's `global` is the same clock: what it adds,
- * never to run backward between CPUs, changes nothing where the CPUs' counters
- * are in step. `local` is not: it differs by a constant the kernel keeps to
- * itself. Keeps the event open between requests; knows no other source.
+ * and without root, and `global`, which is the same clock. The kernel gives the
+ * formula only while its sched_clock is the TSC and stable. Keeps the event
+ * open between requests; knows no other source.
  */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "clockread/counter.h"
 #include "clockread/perf-page.h"
 #include "clock-source.h"
 
 /* -1: not tried yet; less: -errno of opening it, minus 1. */
 static int event_fd = -1;
 
-static bool is_perf_clock(const char *clock)
-{
-    return strcmp(clock, "perf") == 0 || strcmp(clock, "global") == 0;
-}
-
-static int get_scale(struct tcs_perf_scale *ret_scale)
+/* The event, or -errno of opening it. */
+static int get_event(void)
 {
     if (event_fd == -1) {
         int fd = tcs_perf_page_open();
 
         event_fd = fd >= 0 ? fd : fd - 1;
     }
-    return event_fd < 0 ? event_fd + 1
-                        : tcs_perf_page_scale(event_fd, ret_scale);
+    return event_fd < 0 ? event_fd + 1 : event_fd;
 }
 
 static char *explain(int error)
@@ -50,30 +41,32 @@ static char *explain(int error)
 static bool prepare_perf(const char *clock)
 {
     struct tcs_perf_scale scale;
+    int fd = tcs_perf_page_has(clock) ? get_event() : -ENOENT;
 
-    return is_perf_clock(clock) && get_scale(&scale) == 0;
+    return fd >= 0 && tcs_perf_page_scale(fd, &scale) == 0;
 }
 
 static int read_perf(const char *clock, unsigned int samples,
                      struct tga_reading *ret_reading, char **ret_reason)
 {
-    struct tcs_perf_scale scale;
+    struct tcs_clock_sample sample;
     int ret;
 
-    if (!is_perf_clock(clock)) {
+    if (!tcs_perf_page_has(clock)) {
         return -ENOENT;
     }
-    ret = get_scale(&scale);
+    ret = get_event();
+    if (ret >= 0) {
+        ret = tcs_perf_page_read(ret, &sample);
+    }
     if (ret < 0) {
         *ret_reason = explain(-ret);
         return ret;
     }
-    /* One read is both ends of the bracket: the rest is arithmetic. */
-    ret_reading->counter_before = tcs_counter_before();
-    ret_reading->counter_after = ret_reading->counter_before;
-    ret_reading->value =
-        tcs_perf_scale_apply(&scale, ret_reading->counter_before);
-    ret_reading->resolution_ns = 1;
+    ret_reading->counter_before = sample.counter_before;
+    ret_reading->counter_after = sample.counter_after;
+    ret_reading->value = (uint64_t)sample.value_ns;
+    ret_reading->resolution_ns = sample.resolution_ns;
     return 0;
 }
 

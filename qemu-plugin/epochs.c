@@ -9,6 +9,7 @@
 /* What was seen last of a vCPU. */
 struct last_seen {
     int thread_id; /* tells a vCPU from an earlier one of the same index */
+    bool stable;
     struct tcs_counter_map map;
 };
 
@@ -48,7 +49,7 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause)
 {
     gpointer key = GINT_TO_POINTER(vcpu->cpu_index);
-    const struct last_seen now = { vcpu->thread_id, vcpu->map };
+    const struct last_seen now = { vcpu->thread_id, stable, vcpu->map };
     const struct last_seen *last;
     int64_t changed = 0;
     bool is_new;
@@ -65,7 +66,9 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
     if (is_new) {
         cause = vcpu->hotplugged ? "hotplug" : "first seen";
     }
-    if (is_new || !is_same(&last->map, &vcpu->map)) {
+    /* One that moved may have come to rest anywhere: its end is a change. */
+    if (is_new || (stable && !last->stable) ||
+        !is_same(&last->map, &vcpu->map)) {
         note_change(vcpu, stable, cause);
         changed = generation;
         g_hash_table_replace(last_seen, key, g_memdup2(&now, sizeof(now)));

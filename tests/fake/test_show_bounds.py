@@ -291,14 +291,15 @@ def test_same_machine_window():
                 if reading["via"] == "counter":
                     reading["value"] += -lie.ticks if early else lie.ticks
         start = tsc.read()
-        time.sleep(0.01)
+        time.sleep(0.3)
         lie.ticks = tsc.read() - start
-        # 10 ms of lie; QMP leaves 50 ms of room on the side it points to.
+        # More than a busy machine lets pass between two steps; QMP leaves twice the room that the
+        # lie needs, on the side it points to.
         script = [*NAME, Answer(QUERY, lambda: slow_query(world, (0, 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0, 0.05 if early else 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.05, 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0, 0.05 if early else 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.05, 0)))]
+                  Answer(QUERY, lambda: slow_query(world, (0, 0.6 if early else 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.6, 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0, 0.6 if early else 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.6, 0)))]
         agent = [Answer(READ, changed(read, lie))] * 2
         assert_fails(play(script, agent, "--json"), REFUSED, "which the hypervisor excludes")
 

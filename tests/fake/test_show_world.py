@@ -21,7 +21,7 @@ from qapi_schema import Schema
 TWO_64 = 1 << 64
 CLOCKS = ("mono", "mono_raw", "boot", "tai", "realtime")
 COUNTER = "x86-tsc"
-QUERY, READ = peers.OURS
+QUERY, READ, _ = peers.OURS
 REFUSED, UNREACHABLE, USAGE, FILE = 4, 3, 2, 5
 
 
@@ -335,7 +335,8 @@ SHOW_SCHEMA = """
             'guest-value': 'uint64', 'host-value': 'uint64', 'offset': 'int',
             'unit': 'Unit', 'bound': 'uint64', 'rate': 'any',
             '*rate-bound': 'number', 'method': 'str' } }
-{ 'struct': 'Refusal', 'data': { 'guest': 'str', 'reason': 'str' } }
+{ 'struct': 'Refusal',
+  'data': { 'guest': 'str', '*host': 'str', 'reason': 'str' } }
 { 'struct': 'Report',
   'data': { 'vm': 'str', 'accel': 'str', 'running': 'bool', 'generation': 'int',
             'vcpus': ['TraceClockVcpu'], 'clocks': ['Row'],

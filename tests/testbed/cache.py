@@ -57,6 +57,7 @@ def entry(kind, key, make):
                 part = base / f".part-{kind}"
                 _remove(part)
                 make(part)
+                os.utime(part)  # an unpacked package has its packager's time, which is old
                 part.rename(path)
                 _drop_old(base, kind)
     os.utime(path)

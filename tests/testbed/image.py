@@ -131,3 +131,18 @@ def add_qemu(layer, qemu, root):
     for name in ("seabios/bios-256k.bin", "qemu/kvmvapic.bin", "qemu/linuxboot_dma.bin"):
         file = qemu.root / "usr/share" / name
         layer.add(place(file), file, 0o644)
+
+
+def add_tools(layer, tree):
+    """chronyd, chronyc and trace-cmd out of a tree (stock.tools()), where a system has them."""
+    def place(path):
+        return f"/{path.relative_to(tree)}" if path.is_relative_to(tree) else path
+
+    loader = [LOADER, "--library-path", str(tree / "usr/lib/x86_64-linux-gnu")]
+    for name in ("usr/sbin/chronyd", "usr/bin/chronyc", "usr/bin/trace-cmd"):
+        layer.add(name, tree / name)
+        for lib in libraries(tree / name, loader):
+            layer.add(place(lib), lib)
+    layer.add(LOADER, Path(LOADER))
+    # chronyd looks up the user it shall become.
+    layer.add("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)

@@ -28,12 +28,16 @@ BINARIES = {
     "qemu-plugin/trace-clock-sync.so": "/usr/lib/qemu/trace-clock-sync.so",
     "tests/fake/fake-lying-agent": "/usr/bin/fake-lying-agent",
     "tests/testbed/marker-probe": "/usr/bin/marker-probe",
+    "tests/testbed/msr": "/usr/bin/msr",
 }
 PLUGIN = BINARIES["qemu-plugin/trace-clock-sync.so"]
 EXTENSION = BINARIES["guest-agent/qga-extension.so"]
 
 HOST_MODULES = ("kvm-amd", "vhost_vsock", "virtio_pci", "virtio_console")
-GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console", "virtio_net")
+GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console", "virtio_net", "msr")
+# What a host with tools=True, and its guests, have besides: a network between them for NTP, and the
+# clock that KVM shows its guests as PTP hardware.
+HOST_TOOL_MODULES, GUEST_TOOL_MODULES = ("tun",), ("ptp_kvm",)
 # Serial ports every guest has besides the control port; each is a socket at its VMM.
 AGENT_PORTS = ("org.trace-clock-sync.0", "org.qemu.guest_agent.0")
 # Without the last two L1 calls its TSC unstable, and KVM rewrites offsets at every load.
@@ -74,20 +78,26 @@ class Workshop:
         layer.write(path)
         return path
 
-    def guest_image(self, qemu_ga=stock.Qemu.qemu_ga):
-        path = self.directory / f"guest-{cache.digest(str(qemu_ga))}.initrd"
+    def guest_image(self, tools=False, qemu_ga=stock.Qemu.qemu_ga):
+        name = f"guest-{'tools-' if tools else ''}{cache.digest(str(qemu_ga))}.initrd"
+        path = self.directory / name
         if not path.exists():
-            base = image.base_layer(self.kernel, GUEST_MODULES)
+            base = image.base_layer(self.kernel,
+                                    GUEST_MODULES + (GUEST_TOOL_MODULES if tools else ()))
+            if tools:
+                image.add_tools(base, stock.tools())
             base.add_program(qemu_ga, "/usr/sbin/qemu-ga")
             image.join(path, [base.cached("guest"), self._build_layer()])
         return path
 
-    def host_image(self, qemu, qemu_root):
-        base = image.base_layer(self.kernel, HOST_MODULES)
+    def host_image(self, qemu, qemu_root, tools=False):
+        base = image.base_layer(self.kernel, HOST_MODULES + (HOST_TOOL_MODULES if tools else ()))
+        if tools:
+            image.add_tools(base, stock.tools())
         base.add("boot/vmlinuz", self.kernel.image)
         image.add_qemu(base, qemu, qemu_root)
         guest = image.Layer()
-        guest.add("boot/guest.initrd", self.guest_image(qemu.qemu_ga))
+        guest.add("boot/guest.initrd", self.guest_image(tools, qemu.qemu_ga))
         wrapped = self.path("guest.cpio.gz")
         guest.write(wrapped)
         return image.join(self.path("host.initrd"),
@@ -145,10 +155,11 @@ def port(number, name, chardev):
 
 class Host:
     """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from, or
-    tree the one that is built with us in its tree; l0 is a key of L0."""
+    tree the one that is built with us in its tree; l0 is a key of L0; tools: chrony and trace-cmd
+    are there, and in the guests."""
 
     def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072,
-                 l0="stock", tree=None):
+                 l0="stock", tools=False, tree=None):
         get_emulator, cpu = L0[l0]
         emulator = get_emulator()
         self.qemu = qemu_tree.tree(tree) if tree else stock.qemu(release)
@@ -166,7 +177,7 @@ class Host:
                    "-smp", cpus, "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
                    "-serial", "stdio",
                    "-kernel", workshop.kernel.image,
-                   "-initrd", workshop.host_image(self.qemu, self.qemu_root),
+                   "-initrd", workshop.host_image(self.qemu, self.qemu_root, tools),
                    "-append", f"{COMMON_KERNEL_LINE} {kernel_args}",
                    "-device", "virtio-serial-pci,id=ports,max_ports=31"]
         for number, (name, stream) in enumerate(zip(names, streams), 1):

@@ -16,6 +16,11 @@ RELEASE_KEEPS = ("usr/bin/qemu-system-x86_64", "usr/sbin/qemu-ga", MULTIARCH, "u
                  "usr/share/qemu/linuxboot_dma.bin", "usr/share/qemu/efi-virtio.rom")
 
 
+# What `measure` compares with: real NTP, and trace-cmd. Only unpacked, because an installed chrony
+# starts to steer this machine's clock. The other libraries they load come with QEMU.
+TOOLS = ("chrony", "libedit2", "libbsd0", "libmd0", "trace-cmd")
+
+
 class Unavailable(Exception):
     """A part cannot be had here; the message says why and what to do."""
 
@@ -74,18 +79,29 @@ class Kernel:
         return [self.modules / f for f in order]
 
 
+def unpack_packages(packages, part):
+    """Downloads packages of this machine's apt into a new directory; nothing is installed."""
+    download = part.with_name(part.name + "-deb")
+    shutil.rmtree(download, ignore_errors=True)
+    download.mkdir()
+    # As root apt would first try to write as its own user, who may not enter here.
+    run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *packages],
+        f"downloading {' '.join(packages)}", cwd=download)
+    for file in download.glob("*.deb"):
+        run(["dpkg-deb", "-x", str(file), str(part)], f"unpacking {file.name}")
+    shutil.rmtree(download)
+
+
+def tools():
+    """The directory into which TOOLS are unpacked."""
+    versions = [f"{p}_{package_field(p, 'Version')}" for p in TOOLS]
+    return cache.entry("tools", cache.digest(*versions), lambda part: unpack_packages(TOOLS, part))
+
+
 def kernel():
     """Debian's current cloud kernel: downloaded and unpacked, not installed."""
     def unpack(part):
-        download = part.with_name(part.name + "-deb")
-        shutil.rmtree(download, ignore_errors=True)
-        download.mkdir()
-        # As root apt would first try to write as its own user, who may not enter here.
-        run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package],
-            f"downloading {package}", cwd=download)
-        run(["dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(part)],
-            f"unpacking {package}")
-        shutil.rmtree(download)
+        unpack_packages([package], part)
         version = next((part / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
         run(["depmod", "-b", str(part), version], f"indexing the modules of {package}")
 
