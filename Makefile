@@ -2,7 +2,7 @@
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
 
-.PHONY: all demo check bench measure install clean
+.PHONY: all demo check check-tree bench measure install clean
 all:
 	scripts/install-packages
 	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -13,6 +13,10 @@ demo:
 
 check:
 	scripts/check
+
+# QEMU itself, with our sources in its tree: some 20 minutes the first time.
+check-tree:
+	scripts/check-tree
 
 bench: all
 	meson test -C $(BUILD) --benchmark --verbose

@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+/* A QEMU that this is compiled into may be for another target. */
+#pragma weak tcs_backend_kvm_x86
+#pragma weak tcs_backend_tcg_x86
+
 static const struct tcs_backend *const backends[] = {
     &tcs_backend_kvm_x86,
     &tcs_backend_tcg_x86,
@@ -16,7 +20,7 @@ static const struct tcs_backend *const backends[] = {
 void tcs_backends_prepare(void)
 {
     for (size_t i = 0; i < N_BACKENDS; i++) {
-        if (backends[i]->prepare) {
+        if (backends[i] && backends[i]->prepare) {
             backends[i]->prepare();
         }
     }
@@ -25,7 +29,7 @@ void tcs_backends_prepare(void)
 const struct tcs_backend *tcs_backend_active(void)
 {
     for (size_t i = 0; i < N_BACKENDS; i++) {
-        if (backends[i]->is_active()) {
+        if (backends[i] && backends[i]->is_active()) {
             return backends[i];
         }
     }

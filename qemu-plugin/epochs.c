@@ -17,6 +17,7 @@ static GMutex lock;           /* guards everything below */
 static GHashTable *last_seen; /* cpu-index to struct last_seen */
 static int64_t generation;
 static struct tcs_epoch ring[TCS_EPOCHS_MAX];
+static void (*on_change)(int64_t generation, int cpu_index, const char *cause);
 static size_t begun; /* epochs ever; the ring holds the last of them */
 
 static bool is_same(const struct tcs_counter_map *a,
@@ -50,6 +51,7 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
     gpointer key = GINT_TO_POINTER(vcpu->cpu_index);
     const struct last_seen now = { vcpu->thread_id, stable, vcpu->map };
     const struct last_seen *last;
+    int64_t changed = 0;
     bool is_new;
 
     if (!vcpu->has_map) {
@@ -68,9 +70,19 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
     if (is_new || (stable && !last->stable) ||
         !is_same(&last->map, &vcpu->map)) {
         note_change(vcpu, stable, cause);
+        changed = generation;
         g_hash_table_replace(last_seen, key, g_memdup2(&now, sizeof(now)));
     }
     g_mutex_unlock(&lock);
+    if (changed && on_change) {
+        on_change(changed, vcpu->cpu_index, cause);
+    }
+}
+
+void tcs_epochs_on_change(void (*changed)(int64_t generation, int cpu_index,
+                                          const char *cause))
+{
+    on_change = changed;
 }
 
 int64_t tcs_epochs_generation(void)

@@ -37,6 +37,13 @@ struct tcs_epoch {
 void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause);
 
+/*
+ * From now on `changed` is called whenever the generation has grown, on the
+ * thread that took note. Set once, before anything is noted.
+ */
+void tcs_epochs_on_change(void (*changed)(int64_t generation, int cpu_index,
+                                          const char *cause));
+
 int64_t tcs_epochs_generation(void);
 
 /*

@@ -44,12 +44,12 @@ static void observe(const char *cause)
 }
 
 /* Whether a QAPI RunState is the one of that name. */
-static bool is_state(int state, const char *name)
+static bool is_state(RunState state, const char *name)
 {
     return strcmp(qapi_enum_lookup(&RunState_lookup, state), name) == 0;
 }
 
-static void on_stop(int state)
+static void on_stop(RunState state)
 {
     const struct tcs_backend *backend = tcs_backend_active();
     bool stops = backend && backend->stops_with_vm;
@@ -60,7 +60,7 @@ static void on_stop(int state)
                                                  : NULL;
 }
 
-static void on_state(void *opaque, bool running, int state)
+static void on_state(void *opaque, bool running, RunState state)
 {
     if (!running) {
         on_stop(state);
@@ -100,7 +100,7 @@ static void on_plain_reset(void *opaque)
 
 void tcs_events_watch(enum tcs_source wanted)
 {
-    const int states_max = 64;
+    const RunState states_max = 64;
 
     source = wanted;
     if (!qemu_add_vm_change_state_handler || !qemu_register_reset ||
@@ -110,7 +110,7 @@ void tcs_events_watch(enum tcs_source wanted)
         return;
     }
     resume_cause = "start";
-    for (int state = 0; state < states_max; state++) {
+    for (RunState state = 0; state < states_max; state++) {
         if (runstate_check(state)) {
             resume_cause = is_state(state, "inmigrate") ? "migration" : "start";
             break;

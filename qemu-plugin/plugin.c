@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The edge towards QEMU: load, check, register, and the QMP handler. All else
- * is in the files it calls.
+ * The edge towards a QEMU that is not ours: load, check, register, and the QMP
+ * handler. All else is in the files it calls.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -11,8 +11,7 @@
 
 #include "backend.h"
 #include "events.h"
-#include "reply.h"
-#include "vcpus.h"
+#include "query.h"
 
 #define COMMAND "query-trace-clock-sync"
 
@@ -124,82 +123,14 @@ static bool parse_arguments(QDict *args, bool *ret_given, intList **ret_list,
     return ok;
 }
 
-/* cpu-indices wanted, ascending, without repeats; NULL with an error set. */
-static GArray *choose_vcpus(bool given, const intList *wanted, Error **errp)
-{
-    int limit = tcs_vcpus_limit();
-    g_autofree bool *is_wanted = g_new0(bool, limit);
-    GArray *indices;
-
-    if (!given) {
-        return tcs_vcpus_all();
-    }
-    for (; wanted; wanted = wanted->next) {
-        /* Looked up once each, however often it is listed. */
-        if (wanted->value < 0 || wanted->value >= limit ||
-            (!is_wanted[wanted->value] &&
-             !tcs_vcpu_exists((int)wanted->value))) {
-            error_setg(errp,
-                       "There is no vCPU with cpu-index %" PRId64
-                       "; query-cpus-fast lists them",
-                       wanted->value);
-            return NULL;
-        }
-        is_wanted[wanted->value] = true;
-    }
-    indices = g_array_new(FALSE, FALSE, sizeof(int));
-    for (int i = 0; i < limit; i++) {
-        if (is_wanted[i]) {
-            g_array_append_val(indices, i);
-        }
-    }
-    return indices;
-}
-
-/* "kvm" from "kvm-accel". */
-static char *accelerator_name(void)
-{
-    const char *type = object_get_typename(current_accel());
-    const char *suffix = strstr(type, "-accel");
-
-    return g_strndup(type, suffix ? (gsize)(suffix - type) : strlen(type));
-}
-
-/* Reads everything; *ret is set or an error is. */
-static void query(const GArray *indices, QObject **ret, Error **errp)
-{
-    g_autofree char *accel = accelerator_name();
-    g_autofree struct tcs_vcpu_report *reports =
-        g_new0(struct tcs_vcpu_report, indices->len);
-    struct tcs_vm_report vm;
-
-    tcs_backend_read_vm(source, &vm);
-    if (indices->len > 0) {
-        if (!vm.backend) {
-            error_setg(errp,
-                       "The counters of vCPUs under accelerator '%s' are not "
-                       "known; kvm and tcg are supported",
-                       accel);
-            return;
-        }
-        tcs_vcpus_ask(&vm, indices, tcs_events_cause(), reports);
-    }
-    *ret = (QObject *)tcs_reply_new(accel, &vm, reports, indices->len);
-}
-
 static void handle_query(QDict *args, QObject **ret, Error **errp)
 {
-    g_autoptr(GArray) indices = NULL;
     intList *wanted;
     bool given;
 
-    if (!parse_arguments(args, &given, &wanted, errp)) {
-        return;
-    }
-    indices = choose_vcpus(given, wanted, errp);
-    qapi_free_intList(wanted);
-    if (indices) {
-        query(indices, ret, errp);
+    if (parse_arguments(args, &given, &wanted, errp)) {
+        *ret = (QObject *)tcs_query(source, given, wanted, errp);
+        qapi_free_intList(wanted);
     }
 }
 
@@ -257,6 +188,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
         if (!parse_option(argv[i])) {
             return -1;
         }
+    }
+    if (qmp_find_command && qmp_find_command(&qmp_commands, COMMAND)) {
+        fprintf(stderr, "trace-clock-sync: this QEMU has " COMMAND
+                        " built in; the plugin leaves it alone and can be "
+                        "left out\n");
+        return 0;
     }
     tcs_backends_prepare();
     tcs_events_watch(source);

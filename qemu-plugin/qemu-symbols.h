@@ -65,6 +65,8 @@ QEMU_WEAK void qmp_register_command(QmpCommandList *commands, const char *name,
                                     void (*handler)(QDict *, QObject **,
                                                     Error **),
                                     int options, uint64_t features);
+QEMU_WEAK const void *qmp_find_command(const QmpCommandList *commands,
+                                       const char *name);
 QEMU_WEAK VersionInfo *qmp_query_version(Error **errp);
 QEMU_WEAK void qapi_free_VersionInfo(VersionInfo *info);
 
@@ -116,13 +118,15 @@ QEMU_WEAK uint64_t object_property_get_uint(Object *object, const char *name,
 QEMU_WEAK CPUState *qemu_get_cpu(int index);
 QEMU_WEAK bool runstate_is_running(void);
 
-/* States are QAPI's RunState, told apart by name alone. */
+/* QAPI's RunState, an enum without negative values, told apart by name alone.
+ */
+typedef unsigned int RunState;
 typedef struct QEnumLookup QEnumLookup;
 extern const QEnumLookup RunState_lookup QEMU_WEAK;
 QEMU_WEAK const char *qapi_enum_lookup(const QEnumLookup *lookup, int value);
-QEMU_WEAK bool runstate_check(int state);
+QEMU_WEAK bool runstate_check(RunState state);
 QEMU_WEAK void *qemu_add_vm_change_state_handler(void (*changed)(void *, bool,
-                                                                 int),
+                                                                 RunState),
                                                  void *opaque);
 QEMU_WEAK void qemu_register_reset(void (*reset)(void *), void *opaque);
 /* The same, but not called for the reset that begins loadvm. */

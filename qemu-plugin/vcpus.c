@@ -17,7 +17,7 @@
 #define OUTSTANDING_LIMIT_US (10 * G_USEC_PER_SEC)
 
 struct round {
-    gatomicrefcount references;
+    gint references; /* atomic */
     struct tcs_vm_report vm;
     const char *cause;
     GMutex lock; /* guards what follows */
@@ -76,7 +76,7 @@ GArray *tcs_vcpus_all(void)
 
 static void round_unref(struct round *round)
 {
-    if (g_atomic_ref_count_dec(&round->references)) {
+    if (g_atomic_int_dec_and_test(&round->references)) {
         g_mutex_clear(&round->lock);
         g_cond_clear(&round->answered);
         g_free(round);
@@ -162,7 +162,7 @@ static void ask(struct round *round, size_t slot)
     struct question *question = g_new(struct question, 1);
 
     *question = (struct question){ .round = round, .slot = slot };
-    g_atomic_ref_count_inc(&round->references);
+    g_atomic_int_inc(&round->references);
     g_mutex_lock(&round->lock);
     round->pending++;
     g_mutex_unlock(&round->lock);
@@ -194,7 +194,7 @@ static struct round *round_start(const struct tcs_vm_report *vm,
     struct round *round =
         g_malloc0(sizeof(*round) + indices->len * sizeof(round->reports[0]));
 
-    g_atomic_ref_count_init(&round->references);
+    round->references = 1;
     g_mutex_init(&round->lock);
     g_cond_init(&round->answered);
     round->vm = *vm;

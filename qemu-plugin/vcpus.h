@@ -5,10 +5,10 @@
 #ifndef QEMU_PLUGIN_VCPUS_H
 #define QEMU_PLUGIN_VCPUS_H
 
+#include "backend.h"
+
 #include <glib.h>
 #include <stddef.h>
-
-#include "backend.h"
 
 /* The longest that a query waits for vCPUs. */
 #define TCS_VCPU_TIMEOUT_MS 1000

@@ -117,9 +117,10 @@ def base_layer(kernel, modules):
 
 
 def add_qemu(layer, qemu, root):
-    """A stock QEMU, its libraries and the firmware a q35 machine needs, with its tree at root."""
+    """A QEMU, its libraries and the firmware a q35 machine needs, with its tree at root."""
     def place(path):
-        return f"{root}/{path.relative_to(qemu.root)}" if qemu.own_libraries else path
+        inside = path.is_relative_to(qemu.root)
+        return f"{root}/{path.relative_to(qemu.root)}" if inside else path
 
     program = qemu.root / "usr/bin/qemu-system-x86_64"
     layer.add(place(program), program)

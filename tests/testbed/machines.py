@@ -13,8 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import cache
 import image
 import l0_qemu
+import qemu_tree
 import stock
 from channel import Failure, Qmp, Shell, Stream
 
@@ -76,14 +78,15 @@ class Workshop:
         layer.write(path)
         return path
 
-    def guest_image(self, tools=False):
-        path = self.directory / ("guest-tools.initrd" if tools else "guest.initrd")
+    def guest_image(self, tools=False, qemu_ga=stock.Qemu.qemu_ga):
+        name = f"guest-{'tools-' if tools else ''}{cache.digest(str(qemu_ga))}.initrd"
+        path = self.directory / name
         if not path.exists():
             base = image.base_layer(self.kernel,
                                     GUEST_MODULES + (GUEST_TOOL_MODULES if tools else ()))
             if tools:
                 image.add_tools(base, stock.tools())
-            base.add_program("/usr/sbin/qemu-ga")
+            base.add_program(qemu_ga, "/usr/sbin/qemu-ga")
             image.join(path, [base.cached("guest"), self._build_layer()])
         return path
 
@@ -94,7 +97,7 @@ class Workshop:
         base.add("boot/vmlinuz", self.kernel.image)
         image.add_qemu(base, qemu, qemu_root)
         guest = image.Layer()
-        guest.add("boot/guest.initrd", self.guest_image(tools))
+        guest.add("boot/guest.initrd", self.guest_image(tools, qemu.qemu_ga))
         wrapped = self.path("guest.cpio.gz")
         guest.write(wrapped)
         return image.join(self.path("host.initrd"),
@@ -151,15 +154,16 @@ def port(number, name, chardev):
 
 
 class Host:
-    """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from;
-    l0 is a key of L0; tools: chrony and trace-cmd are there, and in the guests."""
+    """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from, or
+    tree the one that is built with us in its tree; l0 is a key of L0; tools: chrony and trace-cmd
+    are there, and in the guests."""
 
     def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072,
-                 l0="stock", tools=False):
+                 l0="stock", tools=False, tree=None):
         get_emulator, cpu = L0[l0]
         emulator = get_emulator()
-        self.qemu = stock.qemu(release)
-        self.qemu_root = f"/opt/qemu-{release}" if release else "/"
+        self.qemu = qemu_tree.tree(tree) if tree else stock.qemu(release)
+        self.qemu_root = f"/opt/qemu-{tree or release}" if tree or release else "/"
         self._streams = []
 
         def connect(name):

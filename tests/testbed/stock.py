@@ -124,6 +124,8 @@ class Qemu:
     A release's programs run through its own dynamic linker, so nothing needs chroot or root.
     """
 
+    qemu_ga = Path("/usr/sbin/qemu-ga")  # the agent that goes into guests: this machine's
+
     def __init__(self, root, libraries=None):
         self.root = Path(root)
         self.own_libraries = libraries

@@ -21,7 +21,7 @@ class Context:
 
     def __init__(self, workshop, host_options):
         self.workshop = workshop
-        self._host_options = host_options
+        self.host_options = host_options
         self._host = None
         self._no_host = None
         self.unavailable = None  # why L1 cannot be had here; the checks that follow are skipped
@@ -33,7 +33,7 @@ class Context:
             raise Failure(f"L1 did not boot: {self._no_host}")  # do not wait for it again
         if self._host is None:
             try:
-                self._host = Host(self.workshop, **self._host_options)
+                self._host = Host(self.workshop, **self.host_options)
             except stock.Unavailable as e:
                 self.unavailable = str(e)
                 raise

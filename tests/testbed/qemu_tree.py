@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# QEMU built from Debian's source with trace-clock-sync in its tree: fetched once into the cache, then
+# kept up to date there by scripts/prepare-qemu-tree and by ninja, which compile what has changed here.
+# It knows nothing of machines and scenarios.
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+import cache
+import qemu_source
+import stock
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICES = ROOT / "tests/testbed/l0_qemu/devices.mak"
+BUILD_SECONDS = 5400
+# Name of the release -> Debian release whose source it is (None: this machine's), options,
+# targets of its own, and whether this machine's Meson is too old for it.
+RELEASES = {
+    "7.2": (None, ("--meson=/usr/bin/meson", "--enable-libtracefs"), ("accel-tcg-x86_64.so",),
+            False),
+    # Without libtracefs, so that this builds, too.
+    "10.0": ("trixie", (), (), True),
+}
+CONFIGURE = ("--target-list=x86_64-softmmu,aarch64-softmmu", "--without-default-features",
+             "--without-default-devices", f"--with-devices-x86_64={DEVICES.stem}",
+             "--with-devices-aarch64=minimal", "--enable-tcg", "--enable-kvm",
+             "--enable-fdt=system", "--enable-guest-agent", "--enable-pie",
+             # As Debian has it: the plugin can be loaded, and must leave the command alone.
+             "--enable-modules", "--enable-plugins",
+             "--disable-install-blobs", "--disable-debug-info", "--extra-cflags=-O1")
+PROGRAMS = ("qemu-system-x86_64", "qga/qemu-ga")
+TARGETS = (*PROGRAMS, "qemu-system-aarch64", "accel-qtest-x86_64.so", "accel-qtest-aarch64.so",
+           "tests/qtest/qmp-cmd-test", "tests/qtest/test-hmp",
+           "tests/unit/test-qga")
+# Where QEMU looks for firmware: beside the other releases' in a stock.Qemu.
+FIRMWARE = "/usr/share"
+
+
+class Tree(stock.Qemu):
+    """One release: `source` and `build` are its directories; and how to run it, as a stock.Qemu."""
+
+    def __init__(self, release, directory):
+        super().__init__(directory / "run")
+        self.release = release
+        self.source, self.build = directory / "source", directory / "build"
+        self.qemu_ga = self.build / "qga/qemu-ga"
+
+    def environment(self, root=None):
+        """TCG is a module. In a machine that has KVM it is neither there nor needed."""
+        return {"QEMU_MODULE_DIR": str(self.build)} if root is None else {}
+
+
+def _environment(directory):
+    meson = directory / "meson/usr/lib/python3/dist-packages"
+    return dict(qemu_source.ENVIRONMENT, **({"PYTHONPATH": str(meson)} if meson.exists() else {}))
+
+
+def _fetch(release, debian, needs_meson):
+    def make(part):
+        part.mkdir()
+        print(f"# fetching the source of QEMU {release}; this happens once", flush=True)
+        work = part / "archive"
+        work.mkdir()
+        archive = qemu_source.Archive(work, debian)
+        version = archive.newest_source() if debian else qemu_source.version_here()
+        if not qemu_source.upstream(version).startswith(release + "."):
+            if not qemu_source.upstream(version).startswith(release + "+"):
+                raise stock.Unavailable(f"QEMU {release} was expected, but apt has {version}")
+        archive.source(version).rename(part / "source")
+        if needs_meson:
+            archive.unpack("meson", part / "meson")
+        shutil.rmtree(work)
+
+    return cache.entry("qemu-tree", f"{release}-{cache.digest(debian, CONFIGURE)}", make)
+
+
+def tree(release):
+    """A Tree that is up to date with this repository; raises stock.Unavailable where none can be."""
+    debian, options, targets, needs_meson = RELEASES[release]
+    directory = _fetch(release, debian, needs_meson)
+    result = Tree(release, directory)
+    environment = _environment(directory)
+    # Two at once: the second waits, and finds everything done.
+    with open(directory / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def run(words, what, cwd=result.build):
+            stock.run([str(word) for word in words], f"{what} QEMU {release} in its tree",
+                      BUILD_SECONDS, environment, cwd=cwd)
+
+        run([ROOT / "scripts/prepare-qemu-tree", result.source], "preparing", cwd=directory)
+        devices = result.source / "configs/devices/x86_64-softmmu" / DEVICES.name
+        if not devices.exists() or devices.read_bytes() != DEVICES.read_bytes():
+            shutil.copyfile(DEVICES, devices)
+        result.build.mkdir(exist_ok=True)
+        if not (result.build / "build.ninja").exists():
+            run([result.source / "configure", *CONFIGURE, *options], "configuring")
+        run(["nice", "-n", "19", "ninja", "-j", os.cpu_count() or 1, *TARGETS, *targets], "compiling")
+        _lay_out(result)
+    return result
+
+
+def _lay_out(result):
+    """A directory as stock.Qemu wants it, with the programs as they were last built."""
+    for program, place in zip(PROGRAMS, ("usr/bin", "usr/sbin")):
+        link = result.root / place / Path(program).name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(result.build / program)
+    share = result.root / "usr/share"
+    if not share.is_symlink():
+        share.symlink_to(FIRMWARE)
