@@ -14,8 +14,8 @@ from pathlib import Path
 MESON = "/usr/bin/meson"
 BUILDS = (
     # directory, options of meson setup, suites
-    ("build-sanitize", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], ("unit", "fake")),
-    ("build", [], ("unit", "fake", "testbed")),
+    ("build-sanitize", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], ("unit", "sim", "fake")),
+    ("build", [], ("unit", "sim", "fake", "testbed")),
 )
 TAP = re.compile(r"(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*(?:#\s*(SKIP|TODO)\b\s*(.*))?", re.IGNORECASE)
 
