@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kbuffer.h>
@@ -36,6 +37,10 @@ struct payload {
 
 /* So many events fit in one page of the smallest buffer. */
 #define BATCH_MAX 64
+
+/* How often to look whether `uptime` has moved on, and for how long. */
+#define UPTIME_PAUSE_NS 300000
+#define UPTIME_WAIT_NS  1000000000ULL
 
 /* No architecture has larger pages. */
 #define SUBBUFFER_MAX (64 * 1024)
@@ -65,7 +70,7 @@ static int watch_fd = -1;
 static unsigned int n_open;
 
 struct shot {
-    uint64_t before, after, stamp, stale_ns;
+    uint64_t before, after, stamp;
     bool found;
 };
 
@@ -385,21 +390,10 @@ static int open_pipe(struct tcs_marker *marker, int cpu, char *ret_reason,
     return 0;
 }
 
-static uint64_t now_ns(clockid_t id)
-{
-    struct timespec time;
-
-    clock_gettime(id, &time);
-    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
 static int shoot(struct tcs_marker *marker, struct shot *shot, char *ret_reason,
                  size_t size)
 {
     struct payload payload = { EVENT_MAGIC, marker->next_number++ };
-    bool by_tick = marker->clock->kind == TCS_MARKER_UPTIME;
-    /* The same tick that moves this clock on moves on the coarse one. */
-    uint64_t ticked = by_tick ? now_ns(CLOCK_MONOTONIC_COARSE) : 0;
     ssize_t written;
     int error;
 
@@ -407,7 +401,6 @@ static int shoot(struct tcs_marker *marker, struct shot *shot, char *ret_reason,
     written = write(marker->marker_fd, &payload, sizeof(payload));
     error = errno;
     shot->after = tcs_counter_after();
-    shot->stale_ns = by_tick ? now_ns(CLOCK_MONOTONIC) - ticked : 0;
     shot->found = false;
     if (written < 0) {
         return fail(error, ret_reason, size,
@@ -481,26 +474,66 @@ static uint64_t unit_ns(void)
     return NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-static void fill_sample(const struct tcs_marker *marker,
-                        const struct shot *shot,
-                        struct tcs_clock_sample *ret_sample)
+static uint64_t now_ns(clockid_t id)
 {
-    ret_sample->counter_before = shot->before;
-    ret_sample->counter_after = shot->after;
-    ret_sample->value_ns = (int64_t)shot->stamp;
-    switch (marker->clock->kind) {
-    case TCS_MARKER_NS:
-        ret_sample->resolution_ns = 1;
-        break;
-    case TCS_MARKER_COUNT:
-        ret_sample->resolution_ns = 0;
-        break;
-    case TCS_MARKER_UPTIME:
-        ret_sample->value_ns = (int64_t)(shot->stamp * unit_ns());
-        ret_sample->resolution_ns =
-            tcs_uptime_resolution(unit_ns(), marker->jiffy_ns, shot->stale_ns);
-        break;
+    struct timespec time;
+
+    clock_gettime(id, &time);
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+static int fail_range(uint64_t value, char *ret_reason, size_t size)
+{
+    return fail(ERANGE, ret_reason, size,
+                "the clock shows %" PRIu64 ", which cannot be", value);
+}
+
+/*
+ * `uptime`, where it moves on. A count of ticks says when the kernel counted,
+ * which may be long ago: in a VM the CPU that counts may not have run. But as
+ * it moves on the kernel has just caught up, with all ticks that were due, and
+ * that is between a shot that still has the old count and one that has the
+ * new. (CLOCK_MONOTONIC_COARSE does not tell how late a count is: adjtimex()
+ * moves that clock without counting.)
+ */
+static int read_uptime(struct tcs_marker *marker,
+                       struct tcs_clock_sample *ret_sample, char *ret_reason,
+                       size_t size)
+{
+    const struct timespec pause = { .tv_nsec = UPTIME_PAUSE_NS };
+    uint64_t end_ns = now_ns(CLOCK_MONOTONIC) + UPTIME_WAIT_NS;
+    struct shot old = { 0 }, new = { 0 };
+
+    do {
+        int ret = shoot_batch(marker, &new, 1, ret_reason, size);
+
+        if (ret < 0) {
+            return ret;
+        }
+        if (new.found &&new.stamp > INT64_MAX / unit_ns()) {
+            return fail_range(new.stamp, ret_reason, size);
+        }
+        if (old.found && new.found &&new.stamp > old.stamp) {
+            ret_sample->counter_before = old.before;
+            ret_sample->counter_after = new.after;
+            ret_sample->value_ns = (int64_t)(new.stamp *unit_ns());
+            ret_sample->resolution_ns = tcs_uptime_resolution(
+                (new.stamp - old.stamp) * unit_ns(), marker->jiffy_ns);
+            return 0;
+        }
+        if (new.found) {
+            old = new;
+        }
+        nanosleep(&pause, NULL);
+    } while (now_ns(CLOCK_MONOTONIC) < end_ns);
+    if (!old.found) {
+        return fail(EAGAIN, ret_reason, size,
+                    "no marker arrived in the trace buffer of CPU %d",
+                    marker->pipe_cpu);
     }
+    return fail(ETIME, ret_reason, size,
+                "the kernel counted no ticks for %d ms; try again",
+                (int)(UPTIME_WAIT_NS / 1000000));
 }
 
 int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
@@ -513,6 +546,9 @@ int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
     int ret = open_pipe(marker, cpu, ret_reason, reason_size);
 
     assert(samples > 0);
+    if (ret == 0 && marker->clock->kind == TCS_MARKER_UPTIME) {
+        return read_uptime(marker, ret_sample, ret_reason, reason_size);
+    }
     /* Two at least: only two can show that the clock moves. */
     for (samples = samples < 2 ? 2 : samples; ret == 0 && done < samples;) {
         unsigned int n = samples - done;
@@ -541,10 +577,8 @@ int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
         return fail(EAGAIN, ret_reason, reason_size,
                     "no marker arrived in the trace buffer of CPU %d", cpu);
     }
-    if (most > INT64_MAX /
-                   (marker->clock->kind == TCS_MARKER_UPTIME ? unit_ns() : 1)) {
-        return fail(ERANGE, ret_reason, reason_size,
-                    "the clock shows %" PRIu64 ", which cannot be", most);
+    if (most > INT64_MAX) {
+        return fail_range(most, ret_reason, reason_size);
     }
     if (marker->clock->kind == TCS_MARKER_NS && taken > 1 && least == most) {
         return fail(EDOM, ret_reason, reason_size,
@@ -552,6 +586,9 @@ int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
                     "the timer tick here, which is too coarse",
                     taken);
     }
-    fill_sample(marker, &best, ret_sample);
+    ret_sample->counter_before = best.before;
+    ret_sample->counter_after = best.after;
+    ret_sample->value_ns = (int64_t)best.stamp;
+    ret_sample->resolution_ns = marker->clock->kind == TCS_MARKER_COUNT ? 0 : 1;
     return 0;
 }

@@ -53,7 +53,8 @@ int tcs_marker_open(const struct tcs_marker_clock *clock,
                     size_t reason_size);
 
 /*
- * Reads the clock `samples` (at least 1) times and keeps the tightest. The
+ * Reads the clock `samples` (at least 1) times and keeps the tightest;
+ * TCS_MARKER_UPTIME once, as it moves on, which takes up to a step of it. The
  * thread should be held on `cpu`; what it read elsewhere does not count.
  *
  * ret_sample->value_ns is in nanoseconds, for TCS_MARKER_COUNT the count.
@@ -72,14 +73,13 @@ int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
 void tcs_marker_close(struct tcs_marker *marker);
 
 /*
- * By how much the clock `uptime` may be behind when it is read:
- *   unit_ns   ftrace rounds it down to multiples of that;
- *   jiffy_ns  the kernel's count of ticks is rounded down to whole ticks;
- *   stale_ns  how long ago the kernel last counted ticks, at most: usually
- *             up to a tick, but longer where the CPU that counts did not run.
+ * By how much the clock `uptime` may be behind when it is read as it moves on:
+ *   step_ns   how far it moved: ftrace rounds it down to multiples of 1/USER_HZ
+ *             (one step usually; more where the kernel's ticks were late, and a
+ *             stamp just before was as late as that);
+ *   jiffy_ns  the kernel's count of ticks is rounded down to whole ticks.
  * Saturates.
  */
-uint32_t tcs_uptime_resolution(uint64_t unit_ns, uint64_t jiffy_ns,
-                               uint64_t stale_ns);
+uint32_t tcs_uptime_resolution(uint64_t step_ns, uint64_t jiffy_ns);
 
 #endif

@@ -26,13 +26,11 @@ const struct tcs_marker_clock *tcs_marker_clock_find(const char *name)
     return NULL;
 }
 
-uint32_t tcs_uptime_resolution(uint64_t unit_ns, uint64_t jiffy_ns,
-                               uint64_t stale_ns)
+uint32_t tcs_uptime_resolution(uint64_t step_ns, uint64_t jiffy_ns)
 {
     uint64_t sum;
 
-    if (__builtin_add_overflow(unit_ns, jiffy_ns, &sum) ||
-        __builtin_add_overflow(sum, stale_ns, &sum) || sum > UINT32_MAX) {
+    if (__builtin_add_overflow(step_ns, jiffy_ns, &sum) || sum > UINT32_MAX) {
         return UINT32_MAX;
     }
     return (uint32_t)sum;
