@@ -18,9 +18,12 @@
  * answers allow for it, on both sides.
  *
  * What is assumed (docs/error-model.md, "exchange"): over all that is added
- * the guest's counter runs at one rate against the host's, and is not set. A
- * line set that spans a change of either ends in -EDOM, or, where the change
- * is smaller than what the bounds leave open, is wrong by about as much.
+ * the guest's counter runs at one rate against the host's, and is not set.
+ * Bounds from both sides of a change end in -EDOM; or, where it is smaller than
+ * what they leave open, in answers that are wrong by about as much. After
+ * -EDOM a line is not to be trusted, even for the time before: slow probes
+ * from after the change may have been taken for consistent. Begin anew with
+ * the first probe sent after the refused one had come back.
  */
 #ifndef CLOCKSYNC_EXCHANGE_H
 #define CLOCKSYNC_EXCHANGE_H

@@ -27,15 +27,6 @@ void tcs_lines_clear(struct tcs_lines *lines)
     tcs_lines_init(lines, lines->allowed);
 }
 
-/* Sign of a - b; a rate with ticks == 0 is above all others. */
-static int rate_compare(struct tcs_rate a, struct tcs_rate b)
-{
-    tcs_u128 left = (tcs_u128)a.ns * b.ticks;
-    tcs_u128 right = (tcs_u128)b.ns * a.ticks;
-
-    return (left > right) - (left < right);
-}
-
 /* Sign of the turn at `middle`: > 0 where it lies below the chord. */
 static int turn(struct tcs_line_point first, struct tcs_line_point middle,
                 struct tcs_line_point last)
@@ -121,18 +112,18 @@ static int rate_narrow(struct tcs_rate_span *rate, struct tcs_line_point above,
         }
         struct tcs_rate limit = { (uint64_t)room_ns, (uint64_t)run };
 
-        if (rate_compare(limit, rate->hi) < 0) {
+        if (tcs_rate_compare(limit, rate->hi) < 0) {
             rate->hi = limit;
         }
     } else if (room_ns < 0) {
         /* above, then below: it must rise by -room_ns at least. */
         struct tcs_rate limit = { -(uint64_t)room_ns, -(uint64_t)run };
 
-        if (rate_compare(limit, rate->lo) > 0) {
+        if (tcs_rate_compare(limit, rate->lo) > 0) {
             rate->lo = limit;
         }
     }
-    return rate_compare(rate->lo, rate->hi) <= 0 ? 0 : -EDOM;
+    return tcs_rate_compare(rate->lo, rate->hi) <= 0 ? 0 : -EDOM;
 }
 
 /* Narrows *rate by one new point against all of the opposite hull. */
@@ -153,10 +144,10 @@ static int rate_narrow_all(struct tcs_rate_span *rate, enum hull_side side,
 }
 
 /* Coordinates relative to the first reading. Returns 0 or -ERANGE. */
-static int place(const struct tcs_lines *lines, uint64_t ticks, int64_t ns,
+static int place(const struct tcs_lines *lines, tcs_i128 ticks, int64_t ns,
                  struct tcs_line_point *ret_point)
 {
-    tcs_i128 x = (tcs_i128)ticks - lines->origin.ticks;
+    tcs_i128 x = ticks - lines->origin.ticks;
     tcs_i128 y = (tcs_i128)ns - lines->origin_ns;
 
     if (x <= -COORDINATE_LIMIT || x >= COORDINATE_LIMIT ||
@@ -176,8 +167,8 @@ static bool is_earlier(struct tcs_line_point point,
 
 /* Sets the origin by the first pair of points, and places the pair. */
 static int place_pair(struct tcs_lines *lines, struct tcs_host_ticks ceiling_at,
-                      int64_t ceiling_ns, struct tcs_host_ticks floor_at,
-                      int64_t floor_ns, struct tcs_line_point *ret_above,
+                      int64_t ceiling_ns, tcs_i128 floor_at, int64_t floor_ns,
+                      struct tcs_line_point *ret_above,
                       struct tcs_line_point *ret_below)
 {
     if (lines->readings == 0) {
@@ -186,7 +177,7 @@ static int place_pair(struct tcs_lines *lines, struct tcs_host_ticks ceiling_at,
     }
     int ret = place(lines, ceiling_at.ticks, ceiling_ns, ret_above);
 
-    return ret < 0 ? ret : place(lines, floor_at.ticks, floor_ns, ret_below);
+    return ret < 0 ? ret : place(lines, floor_at, floor_ns, ret_below);
 }
 
 /* Adds both points or none. Returns 0, -EDOM or -ENOMEM. */
@@ -229,8 +220,10 @@ int tcs_lines_add(struct tcs_lines *lines,
         reading->value.lo > reading->value.hi) {
         return -EINVAL;
     }
+    /* It may have been taken at the very end of the last tick. */
     ret = place_pair(lines, reading->when.lo, reading->value.hi,
-                     reading->when.hi, reading->value.lo, &above, &below);
+                     (tcs_i128)reading->when.hi.ticks + 1, reading->value.lo,
+                     &above, &below);
     if (ret < 0) {
         return ret;
     }
@@ -246,8 +239,8 @@ int tcs_lines_add_bounds(struct tcs_lines *lines,
                          struct tcs_host_ticks floor_at, int64_t floor_ns)
 {
     struct tcs_line_point above, below;
-    int ret = place_pair(lines, ceiling_at, ceiling_ns, floor_at, floor_ns,
-                         &above, &below);
+    int ret = place_pair(lines, ceiling_at, ceiling_ns, floor_at.ticks,
+                         floor_ns, &above, &below);
 
     return ret < 0 ? ret : add_pair(lines, above, below);
 }
@@ -321,9 +314,9 @@ static tcs_i128 extreme_at(const struct tcs_lines *lines, enum hull_side side,
             i++;
         }
         rate = edge_rate(hull, i);
-        if (rate_compare(rate, lines->rate.lo) < 0) {
+        if (tcs_rate_compare(rate, lines->rate.lo) < 0) {
             rate = lines->rate.lo;
-        } else if (rate_compare(rate, lines->rate.hi) > 0) {
+        } else if (tcs_rate_compare(rate, lines->rate.hi) > 0) {
             rate = lines->rate.hi;
         }
     }
@@ -340,9 +333,8 @@ static tcs_i128 extreme_at(const struct tcs_lines *lines, enum hull_side side,
     return extreme;
 }
 
-int tcs_lines_extremes(const struct tcs_lines *lines,
-                       struct tcs_host_ticks lo_at, struct tcs_host_ticks hi_at,
-                       tcs_i128 *ret_lo_ns, tcs_i128 *ret_hi_ns)
+static int extremes(const struct tcs_lines *lines, tcs_i128 lo_at,
+                    tcs_i128 hi_at, tcs_i128 *ret_lo_ns, tcs_i128 *ret_hi_ns)
 {
     struct tcs_line_point lo, hi;
     int ret;
@@ -350,9 +342,9 @@ int tcs_lines_extremes(const struct tcs_lines *lines,
     if (lines->readings == 0) {
         return -ERANGE;
     }
-    ret = place(lines, lo_at.ticks, lines->origin_ns, &lo);
+    ret = place(lines, lo_at, lines->origin_ns, &lo);
     if (ret == 0) {
-        ret = place(lines, hi_at.ticks, lines->origin_ns, &hi);
+        ret = place(lines, hi_at, lines->origin_ns, &hi);
     }
     if (ret < 0) {
         return ret;
@@ -362,11 +354,18 @@ int tcs_lines_extremes(const struct tcs_lines *lines,
     return 0;
 }
 
+int tcs_lines_extremes(const struct tcs_lines *lines,
+                       struct tcs_host_ticks lo_at, struct tcs_host_ticks hi_at,
+                       tcs_i128 *ret_lo_ns, tcs_i128 *ret_hi_ns)
+{
+    return extremes(lines, lo_at.ticks, hi_at.ticks, ret_lo_ns, ret_hi_ns);
+}
+
 int tcs_lines_at(const struct tcs_lines *lines, struct tcs_host_span at,
                  struct tcs_ns_span *ret_value)
 {
     tcs_i128 lo, hi;
-    int ret = tcs_lines_extremes(lines, at.lo, at.hi, &lo, &hi);
+    int ret = extremes(lines, at.lo.ticks, (tcs_i128)at.hi.ticks + 1, &lo, &hi);
 
     if (ret == 0) {
         *ret_value = tcs_ns_span_from_wide(lo, hi);

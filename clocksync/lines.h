@@ -4,11 +4,12 @@
  *
  * A clock that runs at a constant rate is a line over the host's counter, and
  * each reading says "at some moment in [before, after] the line's value was in
- * [lo, hi]". As no clock here runs backward that is two half-planes:
- *     line(before) <= hi      and      line(after) >= lo.
- * All lines that satisfy all readings pass between the lower hull of the
- * points (before, hi) and the upper hull of the points (after, lo); so only
- * the hulls are kept, and every answer is exact with outward rounding.
+ * [lo, hi]". A counter that shows `after` may be at the end of that tick, and
+ * no clock here runs backward; so that is two half-planes: line(before) <= hi
+ * and      line(after + 1) >= lo. All lines that satisfy all readings pass
+ * between the lower hull of the points (before, hi) and the upper hull of the
+ * points (after + 1, lo); so only the hulls are kept, and every answer is exact
+ * with outward rounding.
  */
 #ifndef CLOCKSYNC_LINES_H
 #define CLOCKSYNC_LINES_H
@@ -35,7 +36,7 @@ struct tcs_lines {
     int64_t origin_ns;
     size_t readings;
     struct tcs_line_hull ceiling; /* lower hull of (before, hi) */
-    struct tcs_line_hull floor;   /* upper hull of (after, lo) */
+    struct tcs_line_hull floor;   /* upper hull of (after + 1, lo) */
     struct tcs_rate_span rate;    /* of the lines consistent with all */
 };
 
@@ -72,7 +73,8 @@ int tcs_lines_add_bounds(struct tcs_lines *lines,
 struct tcs_rate_span tcs_lines_rate(const struct tcs_lines *lines);
 
 /*
- * Every value a consistent line takes at any moment of `at`. Inside the span
+ * Every value a consistent line takes at any moment of `at`, the ends of its
+ * last tick included. Inside the span
  * of the readings this is an interpolation, outside it fans out with the rates
  * still possible.
  *

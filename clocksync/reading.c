@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #define PPM        1000000u
 #define RATE_LIMIT ((tcs_u128)1 << 62)
@@ -17,8 +18,7 @@ struct tcs_ns_span tcs_clock_value(int64_t value_ns, uint32_t resolution_ns)
     return tcs_ns_span_from_wide(value_ns, (tcs_i128)value_ns + resolution_ns);
 }
 
-/* ns / ticks with both halved until they fit, rounded down or up. */
-static struct tcs_rate rate_from_wide(tcs_u128 ns, tcs_u128 ticks, int up)
+struct tcs_rate tcs_rate_from_wide(tcs_u128 ns, tcs_u128 ticks, bool up)
 {
     while (ns >= RATE_LIMIT || ticks >= RATE_LIMIT) {
         ns = up ? (ns + 1) / 2 : ns / 2;
@@ -32,16 +32,79 @@ struct tcs_rate_span tcs_rate_span_widen(struct tcs_rate_span rate,
 {
     assert(ppm <= PPM);
     struct tcs_rate_span wide = {
-        .lo = rate_from_wide((tcs_u128)rate.lo.ns * (PPM - ppm),
-                             (tcs_u128)rate.lo.ticks * PPM, 0),
+        .lo = tcs_rate_from_wide((tcs_u128)rate.lo.ns * (PPM - ppm),
+                                 (tcs_u128)rate.lo.ticks * PPM, false),
         .hi = { 1, 0 },
     };
 
     if (rate.hi.ticks != 0) {
-        wide.hi = rate_from_wide((tcs_u128)rate.hi.ns * (PPM + ppm),
-                                 (tcs_u128)rate.hi.ticks * PPM, 1);
+        wide.hi = tcs_rate_from_wide((tcs_u128)rate.hi.ns * (PPM + ppm),
+                                     (tcs_u128)rate.hi.ticks * PPM, true);
     }
     return wide;
+}
+
+int tcs_rate_compare(struct tcs_rate a, struct tcs_rate b)
+{
+    tcs_u128 left = (tcs_u128)a.ns * b.ticks;
+    tcs_u128 right = (tcs_u128)b.ns * a.ticks;
+
+    return (left > right) - (left < right);
+}
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* By their beginnings; the rest so that the order is always the same. */
+static int compare_readings(const void *a, const void *b)
+{
+    const struct tcs_host_reading *left = a, *right = b;
+    int order = compare_u64(left->when.lo.ticks, right->when.lo.ticks);
+
+    if (order == 0) {
+        order = compare_u64(left->when.hi.ticks, right->when.hi.ticks);
+    }
+    if (order == 0) {
+        order = (left->value.lo > right->value.lo) -
+                (left->value.lo < right->value.lo);
+    }
+    return order ? order
+                 : (left->value.hi > right->value.hi) -
+                       (left->value.hi < right->value.hi);
+}
+
+/* Whether `a` leaves less open than `b`. Below 2^64 * 2^62 each: it fits. */
+static bool is_tighter(const struct tcs_host_reading *a,
+                       const struct tcs_host_reading *b, struct tcs_rate rate)
+{
+    uint64_t run_a = a->when.hi.ticks - a->when.lo.ticks;
+    uint64_t run_b = b->when.hi.ticks - b->when.lo.ticks;
+    uint64_t wide_a = (uint64_t)a->value.hi - (uint64_t)a->value.lo;
+    uint64_t wide_b = (uint64_t)b->value.hi - (uint64_t)b->value.lo;
+    tcs_u128 open_a = (tcs_u128)wide_a * rate.ticks + (tcs_u128)run_a * rate.ns;
+    tcs_u128 open_b = (tcs_u128)wide_b * rate.ticks + (tcs_u128)run_b * rate.ns;
+
+    return open_a != open_b ? open_a < open_b : run_a < run_b;
+}
+
+size_t tcs_host_readings_tidy(struct tcs_host_reading *readings, size_t n,
+                              struct tcs_rate rate)
+{
+    size_t kept = 0;
+
+    qsort(readings, n, sizeof(readings[0]), compare_readings);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 ||
+            readings[i].when.lo.ticks > readings[kept - 1].when.hi.ticks) {
+            readings[kept++] = readings[i];
+        } else if (is_tighter(&readings[i], &readings[kept - 1], rate)) {
+            /* It begins no earlier, so it meets no other one. */
+            readings[kept - 1] = readings[i];
+        }
+    }
+    return kept;
 }
 
 int tcs_guest_reading_on_host(const struct tcs_counter_map *map,
@@ -61,12 +124,6 @@ int tcs_guest_reading_on_host(const struct tcs_counter_map *map,
         .value = guest->value,
     };
     return 0;
-}
-
-/* Ticks from `from` to `to`, below 2^64 in magnitude. */
-static tcs_i128 elapsed(struct tcs_host_ticks from, struct tcs_host_ticks to)
-{
-    return (tcs_i128)to.ticks - from.ticks;
 }
 
 /* The least a clock can advance in dt ticks (negative: backward in time). */
@@ -97,27 +154,27 @@ tcs_host_reading_extrapolate(const struct tcs_host_reading *reading,
 {
     tcs_i128 lo = -UNBOUNDED;
     tcs_i128 hi = UNBOUNDED;
+    /* Between the two moments, each anywhere in the ticks of its span. */
+    tcs_i128 shortest = (tcs_i128)at.lo.ticks - reading->when.hi.ticks - 1;
+    tcs_i128 longest = (tcs_i128)at.hi.ticks + 1 - reading->when.lo.ticks;
 
     if (reading->value.lo != INT64_MIN) {
-        lo = reading->value.lo +
-             advance_min(elapsed(reading->when.hi, at.lo), rate);
+        lo = reading->value.lo + advance_min(shortest, rate);
     }
     if (reading->value.hi != INT64_MAX) {
-        hi = reading->value.hi +
-             advance_max(elapsed(reading->when.lo, at.hi), rate);
+        hi = reading->value.hi + advance_max(longest, rate);
     }
     return tcs_ns_span_from_wide(lo, hi);
 }
 
 /*
  * ns * rate.ticks - ticks * rate.ns: where a reading's corner lies on the scale
- * of lines with that rate. |ns| <= 2^63, the rest below 2^64 and 2^62: it fits.
+ * of lines with that rate. |ns| <= 2^63, the rest at most 2^64 and below 2^62:
+ * it fits.
  */
-static tcs_i128 intercept(int64_t ns, struct tcs_host_ticks when,
-                          struct tcs_rate rate)
+static tcs_i128 intercept(int64_t ns, tcs_i128 when, struct tcs_rate rate)
 {
-    return (tcs_i128)ns * (tcs_i128)rate.ticks -
-           (tcs_i128)when.ticks * (tcs_i128)rate.ns;
+    return (tcs_i128)ns * (tcs_i128)rate.ticks - when * (tcs_i128)rate.ns;
 }
 
 /*
@@ -134,26 +191,28 @@ static int check_consistent(const struct tcs_host_reading *readings, size_t n,
 
     for (size_t i = 0; i < n; i++) {
         const struct tcs_host_reading *at = &readings[i];
+        tcs_i128 first = at->when.lo.ticks;
+        tcs_i128 last = (tcs_i128)at->when.hi.ticks + 1;
 
         if (at->when.lo.ticks > at->when.hi.ticks ||
             (i > 0 && at->when.lo.ticks < readings[i - 1].when.hi.ticks)) {
             return -EINVAL;
         }
         if (at->value.hi != INT64_MAX) {
-            if (intercept(at->value.hi, at->when.lo, rate.lo) < highest_lo) {
+            if (intercept(at->value.hi, first, rate.lo) < highest_lo) {
                 return -EDOM;
             }
             if (hi_known) {
-                tcs_i128 hi = intercept(at->value.hi, at->when.lo, rate.hi);
+                tcs_i128 hi = intercept(at->value.hi, first, rate.hi);
 
                 lowest_hi = hi < lowest_hi ? hi : lowest_hi;
             }
         }
         if (at->value.lo != INT64_MIN) {
-            tcs_i128 lo = intercept(at->value.lo, at->when.hi, rate.lo);
+            tcs_i128 lo = intercept(at->value.lo, last, rate.lo);
 
             if (hi_known &&
-                intercept(at->value.lo, at->when.hi, rate.hi) > lowest_hi) {
+                intercept(at->value.lo, last, rate.hi) > lowest_hi) {
                 return -EDOM;
             }
             highest_lo = lo > highest_lo ? lo : highest_lo;

@@ -21,7 +21,14 @@ struct tcs_guest_reading {
     struct tcs_ns_span value;
 };
 
-/* On the host's counter: at some moment in `when` the clock was in `value`. */
+/*
+ * On the host's counter: at some moment in `when` the clock was in `value`.
+ *
+ * A counter shows whole ticks: what it showed as c was anything from c up to,
+ * but not including, c + 1. So a moment in `when` is one in the real interval
+ * [when.lo, when.hi + 1), and so is a moment in every struct tcs_host_span here
+ * and in lines.h and timeline.h; a single tick is an interval as well.
+ */
 struct tcs_host_reading {
     struct tcs_host_span when;
     struct tcs_ns_span value;
@@ -47,9 +54,18 @@ struct tcs_rate_span {
     struct tcs_rate hi;
 };
 
+/* Sign of a - b; ticks == 0 is above all others. */
+int tcs_rate_compare(struct tcs_rate a, struct tcs_rate b);
+
 /* What is known of any clock that never runs backward. */
 #define TCS_RATE_SPAN_MONOTONE \
     ((struct tcs_rate_span){ .lo = { 0, 1 }, .hi = { 1, 0 } })
+
+/*
+ * ns / ticks (below 2^126, ticks > 0) with both halved until they fit, rounded
+ * down or up; up may give "no upper end is known".
+ */
+struct tcs_rate tcs_rate_from_wide(tcs_u128 ns, tcs_u128 ticks, bool up);
 
 /*
  * The span widened outward by a relative `ppm` (at most 1,000,000) on both
@@ -67,6 +83,16 @@ int tcs_guest_reading_on_host(const struct tcs_counter_map *map,
                               const struct tcs_guest_reading *guest,
                               struct tcs_host_ticks near,
                               struct tcs_host_reading *ret_host);
+
+/*
+ * Puts readings of one clock, taken on any CPUs, into their order, and of those
+ * whose brackets have a tick in common keeps the tightest, since which was
+ * taken first is not known: the one that leaves the fewest ns open where the
+ * clock runs at `rate` (ticks == 0: the shortest bracket). Returns how many
+ * remain.
+ */
+size_t tcs_host_readings_tidy(struct tcs_host_reading *readings, size_t n,
+                              struct tcs_rate rate);
 
 /*
  * Every value the clock may have at any moment of `at`, given one reading and

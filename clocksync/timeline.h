@@ -28,16 +28,35 @@
 
 #include <stddef.h>
 
+#include "interval-index.h"
 #include "reading.h"
 
 /* Between two crystals, or a counter and a clock made of it: both wander. */
 #define TCS_WANDER_PPM 1
 
+/* A stretch without a gap: readings `first` to `last`. */
+struct tcs_timeline_stretch {
+    size_t first;
+    size_t last;
+};
+
+/* Owns what it points to. Interval i lies between readings i and i + 1. */
 struct tcs_timeline {
     struct tcs_rate_span allowed;
     struct tcs_host_reading *readings;
     size_t n;
     size_t capacity;
+    size_t dropped; /* readings that met tighter ones */
+    bool is_finished;
+
+    /* Once finished: what tcs_timeline_when() searches. */
+    struct tcs_timeline_stretch *stretches;
+    size_t n_stretches;
+    /* The highest value in an interval and those before it in its stretch; the
+     * lowest one in it and those after it. */
+    int64_t *reached_ns;
+    int64_t *ahead_ns;
+    struct tcs_interval_index values; /* of stretches */
 };
 
 /* An empty one. */
@@ -46,11 +65,18 @@ void tcs_timeline_init(struct tcs_timeline *timeline,
 void tcs_timeline_clear(struct tcs_timeline *timeline);
 
 /*
- * Adds a reading; they come in order and do not overlap.
- * Returns 0; -EINVAL for one out of order or with an unknown end; -ENOMEM.
+ * Adds a reading, in any order.
+ * Returns 0; -EINVAL for one with an unknown end; -ENOMEM.
  */
 int tcs_timeline_add(struct tcs_timeline *timeline,
                      const struct tcs_host_reading *reading);
+
+/*
+ * After the last reading and before the first question. Of readings that may
+ * have been taken at the same time the tightest is kept: see
+ * tcs_host_readings_tidy(). Returns 0 or -ENOMEM.
+ */
+int tcs_timeline_finish(struct tcs_timeline *timeline);
 
 /*
  * Every value the clock may have reached at any moment of `at` (what it showed

@@ -104,10 +104,13 @@ static const char *parse_vsock(TcsAddress *address, const char *text)
 
 static char *canonical_text(const TcsAddress *address)
 {
+    g_autofree char *path = NULL;
+
     switch (address->kind) {
     case TCS_ADDRESS_UNIX:
-        return g_strdup_printf("%s:%s", address->qga ? "qga" : "unix",
-                               address->path);
+        /* A path is any bytes; a message is text. */
+        path = g_filename_display_name(address->path);
+        return g_strdup_printf("%s:%s", address->qga ? "qga" : "unix", path);
     case TCS_ADDRESS_TCP:
         return g_strdup_printf(strchr(address->host, ':') ? "tcp:[%s]:%u"
                                                           : "tcp:%s:%u",

@@ -40,6 +40,7 @@ static gboolean parse_clock(json_object *object, gpointer data, GError **error)
     clock->reading.before.ticks = before;
     clock->reading.after.ticks = after;
     clock->is_counter = g_str_equal(via, "counter");
+    clock->is_of_program = g_str_equal(via, "clock_gettime");
     if (tcs_json_has(object, "unit")) {
         if (!tcs_json_get_string(object, "unit", 64, &unit, error)) {
             return FALSE;

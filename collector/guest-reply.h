@@ -27,6 +27,8 @@ typedef struct {
     gint64 cpu;
     gboolean is_counter; /* the counter itself: value is in its brackets */
     gboolean is_count;   /* a number of events, no time (ftrace's "counter") */
+    gboolean
+        is_of_program; /* as a program in the guest reads it, by the vDSO */
     struct tcs_guest_reading reading;
     guint64 value; /* as shown by the clock: ns, or ticks of the counter */
 } TcsGuestClock;

@@ -15,6 +15,7 @@
 #include "host-sampler.h"
 #include "json-util.h"
 #include "log-host-clocks.h"
+#include "log-probes.h"
 #include "log.h"
 
 struct TcsLogWriter {
@@ -163,6 +164,7 @@ gboolean tcs_log_append(TcsLogWriter *writer, const TcsSample *sample,
     json_object_object_add(line, "qmp-after",
                            json_object_get(sample->qmp_after_json));
     tcs_log_add_host_clocks(line, sample);
+    tcs_log_add_probes(line, sample);
     return append_line(writer, line, error) && check_there(writer, error);
 }
 

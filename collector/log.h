@@ -47,13 +47,24 @@ typedef struct {
     GPtrArray *samples;  /* of TcsSample */
     GPtrArray *warnings; /* of char *: lines that were left out, and why */
     guint damaged;       /* lines; may be more than there are warnings */
+    /* In each reply only the epochs that the replies before had not. */
 } TcsLog;
 
 /*
- * A torn last line and damaged samples become warnings; a file that is no sync
+ * A torn last line, damaged samples and samples that are not later than the
+ * ones before become warnings, with their line numbers; a file that is no sync
  * log, or has no good header, is TCS_ERROR_FILE.
  */
 TcsLog *tcs_log_read(const char *path, GError **error);
+
+/*
+ * The same, but hands each sample to `take`, which frees it, as it comes: the
+ * log that is returned has none. Some may have been taken where it fails.
+ */
+typedef void (*TcsTakeSample)(TcsSample *sample, gpointer user_data);
+
+TcsLog *tcs_log_read_each(const char *path, TcsTakeSample take,
+                          gpointer user_data, GError **error);
 void tcs_log_free(TcsLog *log);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsLog, tcs_log_free)
 

@@ -16,6 +16,7 @@ static const TcsVerb *const verbs[] = {
     &tcs_verb_show,
     &tcs_verb_record,
     &tcs_verb_map,
+    &tcs_verb_compare,
 };
 
 static void print_help(FILE *file)

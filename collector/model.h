@@ -13,25 +13,43 @@ G_BEGIN_DECLS
 typedef struct TcsModel TcsModel;
 typedef struct TcsModelClock TcsModelClock;
 
-/* `log` outlives the model. TCS_ERROR_REFUSED where it has no sample. */
+/*
+ * From a log in memory, which it does not need afterwards. TCS_ERROR_REFUSED
+ * where it has no sample.
+ */
 TcsModel *tcs_model_new(const TcsLog *log, GError **error);
+
+/*
+ * From a file, sample by sample, so that memory is little more than 32 bytes
+ * a reading. *ret_log is the log without its samples, for its warnings; the
+ * caller frees it. TCS_ERROR_FILE, with no log; TCS_ERROR_REFUSED where it has
+ * no sample.
+ */
+TcsModel *tcs_model_load(const char *path, TcsLog **ret_log, GError **error);
 void tcs_model_free(TcsModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsModel, tcs_model_free)
 
 /*
+ * What was left out of the model, and why: of char *. Belongs to the model.
+ */
+const GPtrArray *tcs_model_warnings(const TcsModel *model);
+
+/*
  * A clock by name: "host:mono", "guest:boot", "host:x86-tsc",
  * "guest:x86-tsc" or, for one guest CPU's counter, "guest:x86-tsc@CPU". Belongs
- * to the model. TCS_ERROR_USAGE lists the clocks there are;
- * TCS_ERROR_REFUSED where the guest's CPUs have counters of their own and none
- * was named.
+ * to the model. TCS_ERROR_USAGE lists the clocks there are; TCS_ERROR_REFUSED
+ * where the guest's CPUs are not known to have the same counter and none was
+ * named.
  */
 const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
                                     GError **error);
 
 /*
- * Every value `to` may have shown while `from` showed `value`: ns, or ticks of
- * a counter, which pass through as unsigned. TCS_ERROR_REFUSED with the reason
- * where the time is unknown.
+ * Every value `to` may have shown while `from` showed `value`: ns, ticks of a
+ * counter, which pass through as unsigned, or a number of events. From a number
+ * of events that is while the event with this number happened; to one, the
+ * number given out last. A clock in itself is `value`, where its time is known.
+ * TCS_ERROR_REFUSED with the reason where the time is unknown.
  */
 gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
                            const TcsModelClock *to, guint64 value,

@@ -6,6 +6,7 @@
 
 #include <float.h>
 
+#include "line-offset.h"
 #include "pair.h"
 #include "place.h"
 
@@ -138,7 +139,7 @@ static void add_pair(const Pairing *pairing, const TcsGuestClock *clock,
     TcsOffset offset = {
         .guest_cpu = clock->cpu,
         .guest_value = clock->value,
-        .method = "hypervisor",
+        .method = tcs_sample_method(last),
     };
 
     if (!pair_in_sample(pairing, last, clock, host, &pair) ||
@@ -216,7 +217,7 @@ static void add_counter(const Pairing *pairing, const TcsVcpu *vcpu)
         .host_value = host.ticks,
         .bound = vcpu->map.offset_bound,
         .has_rate = TRUE,
-        .method = "hypervisor",
+        .method = tcs_method_hypervisor.name,
     };
 
     if (!vcpu->has_map || !vcpu->stable) {
@@ -233,17 +234,39 @@ static void add_counter(const Pairing *pairing, const TcsVcpu *vcpu)
     g_array_append_val(pairing->offsets->offsets, offset);
 }
 
+static void add_line(const Pairing *pairing, const TcsCpuLine *line)
+{
+    const TcsSample *sample = last_sample(pairing);
+    const char *counter = sample->qmp_after->counter;
+    TcsOffset offset;
+
+    if (tcs_line_offset(sample, line, &offset)) {
+        g_array_append_val(pairing->offsets->offsets, offset);
+    } else {
+        refuse(pairing, counter, NULL, TCS_REFUSAL_UNMAPPED,
+               g_strdup_printf("too few answers bound the counter of guest CPU "
+                               "%" G_GINT64_FORMAT "; try again",
+                               line->cpu));
+    }
+}
+
 static void add_counters(const Pairing *pairing)
 {
-    const TcsQmpReply *reply = last_sample(pairing)->qmp_after;
+    const TcsSample *sample = last_sample(pairing);
+    const TcsQmpReply *reply = sample->qmp_after;
+    const GArray *lines = sample->placement ? sample->placement->lines : NULL;
     const char *own[] = { reply->counter, NULL };
     const char *const *hosts = pairing->hosts ? pairing->hosts : own;
 
     for (; *hosts; hosts++) {
-        if (can_pair(pairing, reply->counter, TRUE, FALSE, *hosts)) {
-            for (guint i = 0; i < reply->vcpus->len; i++) {
-                add_counter(pairing, &g_array_index(reply->vcpus, TcsVcpu, i));
-            }
+        if (!can_pair(pairing, reply->counter, TRUE, FALSE, *hosts)) {
+            continue;
+        }
+        for (guint i = 0; lines && i < lines->len; i++) {
+            add_line(pairing, &g_array_index(lines, TcsCpuLine, i));
+        }
+        for (guint i = 0; !lines && i < reply->vcpus->len; i++) {
+            add_counter(pairing, &g_array_index(reply->vcpus, TcsVcpu, i));
         }
     }
 }

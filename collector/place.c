@@ -4,6 +4,8 @@
  */
 #include "place.h"
 
+#include <errno.h>
+
 #include "error.h"
 
 static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
@@ -88,10 +90,54 @@ static gboolean is_possible(const TcsSample *sample, const TcsVcpu *vcpu,
            at.lo.ticks <= sample->window.hi.ticks;
 }
 
-gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
-                           struct tcs_host_reading *ret_reading,
-                           const TcsVcpu **ret_vcpu,
-                           gboolean *ret_contradiction, GError **error)
+/* Whether two vCPUs may have one and the same counter, as far as is known. */
+static gboolean may_be_same(const struct tcs_counter_map *a,
+                            const struct tcs_counter_map *b)
+{
+    uint64_t apart = a->offset > b->offset
+                         ? (uint64_t)a->offset - (uint64_t)b->offset
+                         : (uint64_t)b->offset - (uint64_t)a->offset;
+
+    return a->multiplier == b->multiplier && a->shift == b->shift &&
+           apart <= a->offset_bound + b->offset_bound;
+}
+
+/*
+ * In a guest that makes its clocks from the counter a program reads them with
+ * the counter of the CPU it is on and the parameters of the first CPU: the vDSO
+ * has but one page. Where the two CPUs' counters differ what it reads is no
+ * clock of the kernel's; seen off by milliseconds (docs/vm-clocks.md).
+ */
+static gboolean check_first_cpu(const TcsSample *sample,
+                                const TcsGuestClock *clock, const TcsVcpu *vcpu,
+                                GError **error)
+{
+    static const char *const of_counter[] = { "kvm-clock", "tsc", NULL };
+    const GArray *vcpus = sample->qmp_after->vcpus;
+    const TcsVcpu *first = &g_array_index(vcpus, TcsVcpu, 0);
+
+    if (!clock->is_of_program ||
+        !g_strv_contains(of_counter, sample->guest->clocksource) ||
+        first == vcpu ||
+        (first->cpu_index == 0 && first->has_map &&
+         may_be_same(&first->map, &vcpu->map))) {
+        return TRUE;
+    }
+    g_set_error(
+        error, TCS_ERROR, TCS_ERROR_REFUSED,
+        "it was read on guest CPU %" G_GINT64_FORMAT
+        ", whose counter differs from the first CPU's, so that programs "
+        "there read the guest's clocks wrongly; let the agent run on "
+        "CPU 0",
+        clock->cpu);
+    return FALSE;
+}
+
+static gboolean place_by_map(const TcsSample *sample,
+                             const TcsGuestClock *clock,
+                             struct tcs_host_reading *ret_reading,
+                             const TcsVcpu **ret_vcpu,
+                             gboolean *ret_contradiction, GError **error)
 {
     const TcsVcpu *vcpu = tcs_place_vcpu(sample, clock->cpu, error);
     struct tcs_host_ticks near = {
@@ -100,8 +146,7 @@ gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
     };
     struct tcs_host_reading reading;
 
-    *ret_contradiction = FALSE;
-    if (!vcpu) {
+    if (!vcpu || !check_first_cpu(sample, clock, vcpu, error)) {
         return FALSE;
     }
     if (!is_possible(sample, vcpu, clock->reading.before, near) ||
@@ -123,4 +168,59 @@ gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
     *ret_reading = reading;
     *ret_vcpu = vcpu;
     return TRUE;
+}
+
+static gboolean place_by_line(const TcsSample *sample,
+                              const TcsGuestClock *clock,
+                              struct tcs_host_reading *ret_reading,
+                              gboolean *ret_contradiction, GError **error)
+{
+    const struct tcs_counter_line *line =
+        tcs_evidence_find_line(sample->placement, clock->cpu, error);
+    struct tcs_host_span when;
+    int ret;
+
+    if (!line) {
+        return FALSE;
+    }
+    ret = tcs_counter_line_when(line, clock->reading.before,
+                                clock->reading.after, &when);
+    if (ret == -ENODATA) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "too few answers to %s bound the counter of guest CPU "
+                    "%" G_GINT64_FORMAT "; try again",
+                    sample->placement->method->name, clock->cpu);
+        return FALSE;
+    }
+    if (ret < 0 || when.hi.ticks < sample->window.lo.ticks ||
+        when.lo.ticks > sample->window.hi.ticks) {
+        *ret_contradiction = TRUE;
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "the guest says its counter was %" G_GUINT64_FORMAT
+            " to %" G_GUINT64_FORMAT " on CPU %" G_GINT64_FORMAT
+            ", which its answers to %s exclude for the time in which it was "
+            "asked (host counter %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+            "); do not trust this guest's clocks",
+            clock->reading.before.ticks, clock->reading.after.ticks, clock->cpu,
+            sample->placement->method->name, sample->window.lo.ticks,
+            sample->window.hi.ticks);
+        return FALSE;
+    }
+    ret_reading->when = when;
+    ret_reading->value = clock->reading.value;
+    return TRUE;
+}
+
+gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
+                           struct tcs_host_reading *ret_reading,
+                           const TcsVcpu **ret_vcpu,
+                           gboolean *ret_contradiction, GError **error)
+{
+    *ret_contradiction = FALSE;
+    *ret_vcpu = NULL;
+    return sample->placement ? place_by_line(sample, clock, ret_reading,
+                                             ret_contradiction, error)
+                             : place_by_map(sample, clock, ret_reading,
+                                            ret_vcpu, ret_contradiction, error);
 }

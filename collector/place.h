@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Places what a guest read on the host's counter, through its vCPU's mapping,
- * and refuses what the hypervisor's own numbers exclude.
+ * Places what a guest read on the host's counter, through its vCPU's mapping or
+ * the line that a method found, and refuses what these exclude.
  */
 #ifndef COLLECTOR_PLACE_H
 #define COLLECTOR_PLACE_H
@@ -20,9 +20,9 @@ const TcsVcpu *tcs_place_vcpu(const TcsSample *sample, gint64 guest_cpu,
 
 /*
  * Where on the host's counter a guest reading was taken. *ret_vcpu is the vCPU
- * it was taken on. TCS_ERROR_REFUSED where that is outside the window in which
- * the guest was asked (the guest lies, or the mapping is wrong), with
- * *ret_contradiction set.
+ * it was taken on, NULL where no hypervisor tells. TCS_ERROR_REFUSED where that
+ * is outside the window in which the guest was asked (the guest lies, or the
+ * mapping is wrong), with *ret_contradiction set.
  */
 gboolean tcs_place_reading(const TcsSample *sample, const TcsGuestClock *clock,
                            struct tcs_host_reading *ret_reading,

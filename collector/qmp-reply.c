@@ -10,8 +10,10 @@
 
 #define VCPUS_MAX       4096
 #define HOST_CLOCKS_MAX 64
+#define EPOCHS_MAX      16384
 
-static gboolean parse_map(json_object *object, TcsVcpu *vcpu, GError **error)
+static gboolean parse_map(json_object *object, struct tcs_counter_map *ret,
+                          GError **error)
 {
     guint64 multiplier, shift, bound;
     gint64 offset;
@@ -21,21 +23,16 @@ static gboolean parse_map(json_object *object, TcsVcpu *vcpu, GError **error)
         !tcs_json_get_u64(object, "bound-ticks", &bound, error) ||
         !tcs_json_get_object(object, "ratio", &ratio, error) ||
         !tcs_json_get_u64(ratio, "multiplier", &multiplier, error) ||
-        !tcs_json_get_u64(ratio, "shift", &shift, error) ||
-        !tcs_json_copy_string(object, "source", vcpu->source,
-                              sizeof(vcpu->source), error) ||
-        !tcs_json_copy_string(object, "ratio-source", vcpu->ratio_source,
-                              sizeof(vcpu->ratio_source), error)) {
+        !tcs_json_get_u64(ratio, "shift", &shift, error)) {
         return FALSE;
     }
     if (shift > TCS_COUNTER_MAP_SHIFT_MAX ||
-        tcs_counter_map_init(&vcpu->map, multiplier, (unsigned int)shift,
-                             offset, bound) < 0) {
+        tcs_counter_map_init(ret, multiplier, (unsigned int)shift, offset,
+                             bound) < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
                     "ratio or bound-ticks out of range");
         return FALSE;
     }
-    vcpu->has_map = TRUE;
     return TRUE;
 }
 
@@ -86,8 +83,13 @@ static gboolean parse_vcpu(json_object *object, gpointer data, GError **error)
         !parse_counters(object, &ret->read_at, error)) {
         return FALSE;
     }
-    if (tcs_json_has(object, "offset")) {
-        return parse_map(object, ret, error);
+    ret->has_map = tcs_json_has(object, "offset");
+    if (ret->has_map) {
+        return parse_map(object, &ret->map, error) &&
+               tcs_json_copy_string(object, "source", ret->source,
+                                    sizeof(ret->source), error) &&
+               tcs_json_copy_string(object, "ratio-source", ret->ratio_source,
+                                    sizeof(ret->ratio_source), error);
     }
     if (ret->stable) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
@@ -97,8 +99,8 @@ static gboolean parse_vcpu(json_object *object, gpointer data, GError **error)
     return TRUE;
 }
 
-static gboolean parse_host_clock(json_object *object, gpointer data,
-                                 GError **error)
+gboolean tcs_host_clock_parse(json_object *object, gpointer data,
+                              GError **error)
 {
     TcsHostClock *ret = data;
     guint64 value, resolution;
@@ -120,12 +122,31 @@ static gboolean parse_host_clock(json_object *object, gpointer data,
     return TRUE;
 }
 
+static gboolean parse_epoch(json_object *object, gpointer data, GError **error)
+{
+    TcsEpoch *ret = data;
+    char cause[TCS_NAME_MAX + 1];
+
+    *ret = (TcsEpoch){ 0 };
+    if (!tcs_json_get_i64(object, "generation", &ret->generation, error) ||
+        !tcs_json_get_i64(object, "cpu-index", &ret->cpu_index, error) ||
+        !tcs_json_get_u64(object, "host-counter", &ret->host_counter.ticks,
+                          error) ||
+        !parse_map(object, &ret->map, error) ||
+        !tcs_json_copy_string(object, "cause", cause, sizeof(cause), error)) {
+        return FALSE;
+    }
+    ret->is_first = g_str_equal(cause, "first seen");
+    return TRUE;
+}
+
 TcsQmpReply *tcs_qmp_reply_parse(json_object *object, GError **error)
 {
     g_autoptr(TcsQmpReply) reply = g_new0(TcsQmpReply, 1);
 
     reply->vcpus = g_array_new(FALSE, TRUE, sizeof(TcsVcpu));
     reply->host_clocks = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
+    reply->epochs = g_array_new(FALSE, TRUE, sizeof(TcsEpoch));
     if (!tcs_json_copy_string(object, "accel", reply->accel,
                               sizeof(reply->accel), error) ||
         !tcs_json_copy_string(object, "counter", reply->counter,
@@ -135,7 +156,9 @@ TcsQmpReply *tcs_qmp_reply_parse(json_object *object, GError **error)
         !tcs_json_get_list(object, "vcpus", VCPUS_MAX, parse_vcpu, reply->vcpus,
                            error) ||
         !tcs_json_get_list(object, "host-clocks", HOST_CLOCKS_MAX,
-                           parse_host_clock, reply->host_clocks, error)) {
+                           tcs_host_clock_parse, reply->host_clocks, error) ||
+        !tcs_json_get_list(object, "epochs", EPOCHS_MAX, parse_epoch,
+                           reply->epochs, error)) {
         g_prefix_error(error, "query-trace-clock-sync: ");
         return NULL;
     }
@@ -147,8 +170,39 @@ void tcs_qmp_reply_free(TcsQmpReply *reply)
     if (reply) {
         g_array_unref(reply->vcpus);
         g_array_unref(reply->host_clocks);
+        g_array_unref(reply->epochs);
         g_free(reply);
     }
+}
+
+static void include(struct tcs_host_span *all, struct tcs_host_span read_at)
+{
+    all->lo.ticks = MIN(all->lo.ticks, read_at.lo.ticks);
+    all->hi.ticks = MAX(all->hi.ticks, read_at.hi.ticks);
+}
+
+gboolean tcs_qmp_reply_counters(const TcsQmpReply *reply,
+                                struct tcs_host_span *ret)
+{
+    struct tcs_host_span all = { { G_MAXUINT64 }, { 0 } };
+
+    for (guint i = 0; i < reply->vcpus->len; i++) {
+        const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
+
+        if (vcpu->read_at.hi.ticks != 0) {
+            include(&all, vcpu->read_at);
+        }
+    }
+    for (guint i = 0; i < reply->host_clocks->len; i++) {
+        include(
+            &all,
+            g_array_index(reply->host_clocks, TcsHostClock, i).reading.when);
+    }
+    if (all.lo.ticks > all.hi.ticks) {
+        return FALSE;
+    }
+    *ret = all;
+    return TRUE;
 }
 
 /* Bounded mappings are the same where their bounds have offsets in common. */

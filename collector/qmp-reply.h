@@ -36,6 +36,15 @@ typedef struct {
     struct tcs_host_reading reading;
 } TcsHostClock;
 
+/* From host_counter on the vCPU had this mapping. */
+typedef struct {
+    gint64 generation;
+    gint64 cpu_index;
+    struct tcs_host_ticks host_counter;
+    struct tcs_counter_map map;
+    gboolean is_first; /* nobody had looked at the vCPU before */
+} TcsEpoch;
+
 typedef struct {
     char accel[TCS_NAME_MAX + 1];
     char counter[TCS_NAME_MAX + 1];
@@ -43,6 +52,9 @@ typedef struct {
     gint64 generation;
     GArray *vcpus;       /* of TcsVcpu */
     GArray *host_clocks; /* of TcsHostClock */
+    GArray *epochs;      /* of TcsEpoch, oldest first */
+    /* A log keeps those only that an earlier reply had not: see log.h. */
+    gboolean epochs_follow;
 } TcsQmpReply;
 
 /*
@@ -52,6 +64,17 @@ typedef struct {
 TcsQmpReply *tcs_qmp_reply_parse(json_object *reply, GError **error);
 void tcs_qmp_reply_free(TcsQmpReply *reply);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsQmpReply, tcs_qmp_reply_free)
+
+/* One element of host-clocks: a TcsElementParser (json-list.h). */
+gboolean tcs_host_clock_parse(json_object *object, gpointer ret_host_clock,
+                              GError **error);
+
+/*
+ * From the first to the last host counter read in a reply. FALSE where there is
+ * none.
+ */
+gboolean tcs_qmp_reply_counters(const TcsQmpReply *reply,
+                                struct tcs_host_span *ret);
 
 /*
  * Whether both replies show the same stable mappings, so that what happened

@@ -24,6 +24,16 @@ gboolean tcs_mean_rate(const struct tcs_host_reading *first,
                        const struct tcs_host_reading *last,
                        struct tcs_rate_span *ret_rate);
 
+/*
+ * The mean rate of a clock that is never slewed, such as mono_raw, over the
+ * longest stretch of its readings, in their order and apart, in which it did
+ * not stand still: where the host slept and its counter did not, the mean over
+ * all of them would say nothing of either part. FALSE where no upper end is
+ * known.
+ */
+gboolean tcs_steady_rate(const struct tcs_host_reading *readings, gsize n,
+                         struct tcs_rate_span *ret_rate);
+
 G_END_DECLS
 
 #endif

@@ -93,7 +93,7 @@ gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
-        "-o FILE --qmp ADDRESS [--agent ADDRESS] [-- COMMAND...]");
+        "-o FILE [--qmp ADDRESS] [--agent ADDRESS] [-- COMMAND...]");
 
     split_command(&argc, argv, ret);
     tcs_target_options_add(&ret->target, context);

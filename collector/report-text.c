@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "host-view.h"
+#include "report-util.h"
 #include "table.h"
 
 static char *format_ratio(const struct tcs_counter_map *map)
@@ -61,15 +63,6 @@ static void add_vcpus(GString *text, const TcsQmpReply *reply)
     }
 }
 
-/* Nanoseconds as seconds with all nine digits, without going through double. */
-static char *format_seconds(gint64 ns)
-{
-    guint64 magnitude = ns < 0 ? -(guint64)ns : (guint64)ns;
-
-    return g_strdup_printf("%s%" PRIu64 ".%09" PRIu64 " s", ns < 0 ? "-" : "",
-                           magnitude / 1000000000, magnitude % 1000000000);
-}
-
 static void add_offset(TcsTable *table, const TcsOffset *offset)
 {
     if (g_str_equal(offset->guest, offset->host)) {
@@ -81,9 +74,16 @@ static void add_offset(TcsTable *table, const TcsOffset *offset)
     if (offset->is_ticks) {
         tcs_table_cell(table, "%" PRId64 " ticks", offset->offset);
         tcs_table_cell(table, "%" PRIu64 " ticks", offset->bound);
-        tcs_table_cell(table, "%.9f", offset->rate);
+        if (!offset->has_rate) {
+            tcs_table_cell(table, "-");
+        } else if (offset->rate_bound > 0) {
+            tcs_table_cell(table, "%.6f +/- %.6f", offset->rate,
+                           offset->rate_bound);
+        } else {
+            tcs_table_cell(table, "%.9f", offset->rate);
+        }
     } else {
-        g_autofree char *seconds = format_seconds(offset->offset);
+        g_autofree char *seconds = tcs_format_seconds(offset->offset);
 
         tcs_table_cell(table, "%s", seconds);
         tcs_table_cell(table, "%" PRIu64 " ns", offset->bound);
@@ -137,11 +137,18 @@ char *tcs_report_text(const char *vm, const char *route,
 {
     GString *text = g_string_new(NULL);
     const TcsQmpReply *reply = sample->qmp_after;
+    gboolean is_asked = !g_str_equal(reply->accel, TCS_ACCEL_UNKNOWN);
 
-    g_string_append_printf(
-        text, "VM %s: %s, %s, counter %s, generation %" PRId64 "\n", vm,
-        reply->accel, reply->running ? "running" : "paused", reply->counter,
-        reply->generation);
+    if (is_asked) {
+        g_string_append_printf(
+            text, "VM %s: %s, %s, counter %s, generation %" PRId64 "\n", vm,
+            reply->accel, reply->running ? "running" : "paused", reply->counter,
+            reply->generation);
+    } else {
+        g_string_append_printf(
+            text, "VM %s: its hypervisor was not asked; counter %s\n", vm,
+            reply->counter);
+    }
     if (sample->guest) {
         g_string_append_printf(
             text, "guest: clocksource %s, boot id %s, asked through %s\n",
@@ -149,13 +156,17 @@ char *tcs_report_text(const char *vm, const char *route,
             route ? route : "?");
     }
     g_string_append_c(text, '\n');
-    if (reply->vcpus->len == 0) {
+    if (is_asked && reply->vcpus->len == 0) {
         g_string_append(text, "The VM has no vCPU.\n");
         return g_string_free(text, FALSE);
     }
-    add_vcpus(text, reply);
+    if (is_asked) {
+        add_vcpus(text, reply);
+    }
     if (offsets->offsets->len > 0) {
-        g_string_append_c(text, '\n');
+        if (is_asked) {
+            g_string_append_c(text, '\n');
+        }
         add_offsets(text, offsets);
     }
     if (offsets->refusals->len > 0) {

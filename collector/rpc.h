@@ -39,6 +39,12 @@ void tcs_rpc_call_async(TcsRpc *rpc, const char *command,
 json_object *tcs_rpc_call_finish(TcsRpc *rpc, GAsyncResult *result,
                                  GError **error);
 
+/*
+ * What was wrong with an answer (error->message begins with the command), with
+ * who gave it and what to do.
+ */
+void tcs_rpc_explain_answer(TcsRpc *rpc, GError *error, const char *advice);
+
 G_END_DECLS
 
 #endif

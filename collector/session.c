@@ -6,14 +6,15 @@
 #include "session.h"
 
 #include "agent.h"
+#include "ask-guest.h"
 #include "clockread/counter.h"
 #include "error.h"
 #include "host-sampler.h"
+#include "host-view.h"
 #include "json-util.h"
 #include "qmp.h"
 
-#define QMP_COMMAND   "query-trace-clock-sync"
-#define AGENT_COMMAND "guest-get-trace-clocks"
+#define QMP_COMMAND "query-trace-clock-sync"
 
 /* A mapping that changes meanwhile spoils a sample; then it is taken anew. */
 #define ATTEMPTS 3
@@ -23,51 +24,24 @@ struct TcsSession {
     char *vm;
     TcsRpc *qmp;
     TcsRpc *agent;
+    gint64 cpu; /* of the guest, on which it is asked; negative: any */
 };
 
 /* A sample being taken; owned by its GTask. */
 typedef struct {
     TcsSession *session;
     TcsSample *sample;
-    TcsHostSampler *sampler;
     guint attempts;
-    /* This machine's counter around the two queries and the agent's answer. */
-    guint64 local[6];
+    TcsLocalCounters local;
+    gint64 query_start_us;
 } Taking;
 
-enum {
-    BEFORE_QUERY_1,
-    AFTER_QUERY_1,
-    BEFORE_AGENT,
-    AFTER_AGENT,
-    BEFORE_QUERY_2,
-    AFTER_QUERY_2,
-};
-
 static void step_query_before(GTask *task);
-
-void tcs_sample_free(TcsSample *sample)
-{
-    if (!sample) {
-        return;
-    }
-    json_object_put(sample->qmp_before_json);
-    json_object_put(sample->guest_json);
-    json_object_put(sample->qmp_after_json);
-    tcs_qmp_reply_free(sample->qmp_before);
-    tcs_qmp_reply_free(sample->qmp_after);
-    tcs_guest_reply_free(sample->guest);
-    g_clear_pointer(&sample->local_clocks, g_array_unref);
-    g_free(sample);
-}
 
 static void taking_free(gpointer data)
 {
     Taking *taking = data;
 
-    if (taking->sampler) {
-        g_array_unref(tcs_host_sampler_stop(taking->sampler));
-    }
     tcs_sample_free(taking->sample);
     g_free(taking);
 }
@@ -80,7 +54,9 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options)
     session->options.qmp = g_strdup(options->qmp);
     session->options.agent = g_strdup(options->agent);
     session->options.clocks = g_strdupv(options->clocks);
-    session->vm = g_strdup(options->qmp);
+    session->cpu = -1;
+    session->vm =
+        g_filename_display_name(options->qmp ? options->qmp : options->agent);
     return session;
 }
 
@@ -88,6 +64,7 @@ void tcs_session_reset(TcsSession *session)
 {
     g_clear_pointer(&session->qmp, tcs_rpc_unref);
     g_clear_pointer(&session->agent, tcs_rpc_unref);
+    session->cpu = -1;
 }
 
 void tcs_session_free(TcsSession *session)
@@ -132,17 +109,6 @@ static void explain_missing_command(GError *error)
     }
 }
 
-/* What was wrong with an answer, with who gave it and what to do. */
-static void explain_bad_answer(GError *error, TcsRpc *rpc, const char *advice)
-{
-    g_autofree char *message =
-        g_strdup_printf("%s: refused its answer to %s; %s", tcs_rpc_name(rpc),
-                        error->message, advice);
-
-    g_free(error->message);
-    error->message = g_steal_pointer(&message);
-}
-
 /* Takes the answer of QMP_COMMAND; FALSE and the task failed otherwise. */
 static gboolean take_query(GTask *task, GAsyncResult *result,
                            json_object **ret_json, TcsQmpReply **ret_reply)
@@ -150,13 +116,15 @@ static gboolean take_query(GTask *task, GAsyncResult *result,
     Taking *taking = g_task_get_task_data(task);
     GError *error = NULL;
 
+    taking->sample->query_us += g_get_monotonic_time() - taking->query_start_us;
     *ret_json = tcs_rpc_call_finish(taking->session->qmp, result, &error);
     if (*ret_json) {
         *ret_reply = tcs_qmp_reply_parse(*ret_json, &error);
         if (!*ret_reply) {
-            explain_bad_answer(error, taking->session->qmp,
-                               "check that QEMU's component and this program "
-                               "are of the same version");
+            tcs_rpc_explain_answer(
+                taking->session->qmp, error,
+                "check that QEMU's component and this program "
+                "are of the same version");
         }
     } else {
         explain_missing_command(error);
@@ -168,65 +136,44 @@ static gboolean take_query(GTask *task, GAsyncResult *result,
     return TRUE;
 }
 
-static guint64 later(guint64 a, guint64 b)
+/* In place of QMP_COMMAND where there is no monitor. */
+static void view_host(json_object **ret_json, TcsQmpReply **ret_reply)
 {
-    return MAX(a, b);
+    *ret_json = tcs_host_view_new();
+    *ret_reply = tcs_qmp_reply_parse(*ret_json, NULL);
+    g_assert(*ret_reply);
 }
 
-static guint64 earlier(guint64 a, guint64 b)
+/* The method that was asked for, in use; all that can be where none was. */
+static gboolean place_sample(Taking *taking, GError **error)
 {
-    return MIN(a, b);
+    TcsSample *sample = taking->sample;
+    const TcsMethod *method = taking->session->options.method;
+
+    for (guint i = 0; !sample->is_local && i < sample->evidence->len; i++) {
+        TcsEvidence *evidence = g_ptr_array_index(sample->evidence, i);
+
+        g_clear_error(&evidence->error);
+        evidence->error = g_error_new(
+            TCS_ERROR, TCS_ERROR_REFUSED,
+            "the VM runs on another machine, whose counter cannot be read "
+            "here; run this program on the VM's host, or use --method "
+            "hypervisor");
+    }
+    tcs_sample_fit(sample, tcs_host_clock_slew_ppm());
+    if (method && sample->guest && !tcs_sample_use(sample, method, error)) {
+        g_prefix_error(error,
+                       "%s: method %s: ", tcs_rpc_name(taking->session->agent),
+                       method->name);
+        return FALSE;
+    }
+    return TRUE;
 }
 
-/* The latest host counter read in a reply. */
-static guint64 last_counter(const TcsQmpReply *reply)
+/* Who told about the host. */
+static const char *host_name(const TcsSession *session)
 {
-    guint64 last = 0;
-
-    for (guint i = 0; i < reply->vcpus->len; i++) {
-        last = later(last,
-                     g_array_index(reply->vcpus, TcsVcpu, i).read_at.hi.ticks);
-    }
-    for (guint i = 0; i < reply->host_clocks->len; i++) {
-        last = later(last, g_array_index(reply->host_clocks, TcsHostClock, i)
-                               .reading.when.hi.ticks);
-    }
-    return last;
-}
-
-/* The earliest host counter read in a reply. */
-static guint64 first_counter(const TcsQmpReply *reply)
-{
-    guint64 first = G_MAXUINT64;
-
-    for (guint i = 0; i < reply->vcpus->len; i++) {
-        const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
-
-        if (vcpu->read_at.hi.ticks) {
-            first = earlier(first, vcpu->read_at.lo.ticks);
-        }
-    }
-    for (guint i = 0; i < reply->host_clocks->len; i++) {
-        first =
-            earlier(first, g_array_index(reply->host_clocks, TcsHostClock, i)
-                               .reading.when.lo.ticks);
-    }
-    return first;
-}
-
-/*
- * Whether the counters QEMU reports are this machine's: every one lies between
- * our own reads around the query. Two machines would have to have booted within
- * the duration of a query of each other for that to be chance.
- */
-static gboolean is_local(const Taking *taking)
-{
-    const TcsSample *sample = taking->sample;
-
-    return first_counter(sample->qmp_before) >= taking->local[BEFORE_QUERY_1] &&
-           last_counter(sample->qmp_before) <= taking->local[AFTER_QUERY_1] &&
-           first_counter(sample->qmp_after) >= taking->local[BEFORE_QUERY_2] &&
-           last_counter(sample->qmp_after) <= taking->local[AFTER_QUERY_2];
+    return session->qmp ? tcs_rpc_name(session->qmp) : "this machine";
 }
 
 static void finish_sample(GTask *task)
@@ -242,28 +189,21 @@ static void finish_sample(GTask *task)
             step_query_before(task);
             return;
         }
-        g_prefix_error(&error, "%s: ", tcs_rpc_name(taking->session->qmp));
+        g_prefix_error(&error, "%s: ", host_name(taking->session));
         fail(task, error);
         return;
     }
 
-    sample->window.lo.ticks = last_counter(sample->qmp_before);
-    sample->window.hi.ticks = first_counter(sample->qmp_after);
-    if (sample->window.lo.ticks > sample->window.hi.ticks) {
+    if (!tcs_sample_enclose(sample, &taking->local)) {
         fail(task, g_error_new(TCS_ERROR, TCS_ERROR_REFUSED,
                                "%s: the host counter ran backward between two "
                                "queries; the host's counters are not in step",
-                               tcs_rpc_name(taking->session->qmp)));
+                               host_name(taking->session)));
         return;
     }
-    sample->is_local = is_local(taking);
-    if (!sample->is_local) {
-        g_array_set_size(sample->local_clocks, 0);
-    } else if (sample->guest) {
-        sample->window.lo.ticks =
-            later(sample->window.lo.ticks, taking->local[BEFORE_AGENT]);
-        sample->window.hi.ticks =
-            earlier(sample->window.hi.ticks, taking->local[AFTER_AGENT]);
+    if (!place_sample(taking, &error)) {
+        fail(task, error);
+        return;
     }
     g_task_return_pointer(task, g_steal_pointer(&taking->sample),
                           (GDestroyNotify)tcs_sample_free);
@@ -277,7 +217,7 @@ static void on_query_after(GObject *source, GAsyncResult *result,
     Taking *taking = g_task_get_task_data(task);
     TcsSample *sample = taking->sample;
 
-    taking->local[AFTER_QUERY_2] = tcs_counter_after();
+    taking->local.after_query_2 = tcs_counter_after();
     if (take_query(task, result, &sample->qmp_after_json, &sample->qmp_after)) {
         finish_sample(task);
     }
@@ -288,72 +228,39 @@ static void step_query_after(GTask *task)
     Taking *taking = g_task_get_task_data(task);
     TcsSession *session = taking->session;
 
-    taking->local[BEFORE_QUERY_2] = tcs_counter_before();
+    taking->local.before_query_2 = tcs_counter_before();
+    if (!session->qmp) {
+        view_host(&taking->sample->qmp_after_json, &taking->sample->qmp_after);
+        taking->local.after_query_2 = tcs_counter_after();
+        finish_sample(task);
+        return;
+    }
+    taking->query_start_us = g_get_monotonic_time();
     tcs_rpc_call_async(session->qmp, QMP_COMMAND, NULL,
                        session->options.timeout_ms, on_query_after, task);
 }
 
-static void on_agent_answer(GObject *source, GAsyncResult *result,
-                            gpointer user_data)
+static void on_guest_asked(GObject *source, GAsyncResult *result,
+                           gpointer user_data)
 {
     GTask *task = user_data;
     Taking *taking = g_task_get_task_data(task);
-    TcsSample *sample = taking->sample;
     GError *error = NULL;
 
-    taking->local[AFTER_AGENT] = tcs_counter_after();
-    sample->local_clocks =
-        tcs_host_sampler_stop(g_steal_pointer(&taking->sampler));
-    sample->guest_json =
-        tcs_rpc_call_finish(taking->session->agent, result, &error);
-    if (sample->guest_json) {
-        sample->guest = tcs_guest_reply_parse(sample->guest_json, &error);
-        if (!sample->guest) {
-            explain_bad_answer(error, taking->session->agent,
-                               "check that the agent and this program are of "
-                               "the same version, and do not trust a guest "
-                               "whose agent is");
-        }
-    }
-    if (sample->guest &&
-        !g_str_equal(sample->guest->counter, sample->qmp_before->counter)) {
-        fail(task,
-             g_error_new(TCS_ERROR, TCS_ERROR_REFUSED,
-                         "%s: it counts by %s and the hypervisor by %s, "
-                         "which nothing relates; check that --agent and "
-                         "--qmp are of the same VM",
-                         tcs_rpc_name(taking->session->agent),
-                         sample->guest->counter, sample->qmp_before->counter));
-        return;
-    }
-    if (!sample->guest) {
+    if (tcs_ask_guest_finish(result, &taking->session->cpu, &error)) {
+        step_query_after(task);
+    } else {
         fail(task, error);
-        return;
     }
-    step_query_after(task);
 }
 
-static void step_agent(GTask *task)
+static void step_guest(GTask *task)
 {
     Taking *taking = g_task_get_task_data(task);
     TcsSession *session = taking->session;
-    json_object *arguments = json_object_new_object();
 
-    json_object_object_add(
-        arguments, "samples",
-        json_object_new_int64(session->options.agent_samples));
-    if (session->options.clocks) {
-        json_object *clocks = json_object_new_array();
-
-        for (char **name = session->options.clocks; *name; name++) {
-            json_object_array_add(clocks, json_object_new_string(*name));
-        }
-        json_object_object_add(arguments, "clocks", clocks);
-    }
-    taking->sampler = tcs_host_sampler_start(session->options.host_clocks);
-    taking->local[BEFORE_AGENT] = tcs_counter_before();
-    tcs_rpc_call_async(session->agent, AGENT_COMMAND, arguments,
-                       session->options.timeout_ms, on_agent_answer, task);
+    tcs_ask_guest_async(session->agent, &session->options, session->cpu,
+                        taking->sample, &taking->local, on_guest_asked, task);
 }
 
 static void on_agent_connected(GObject *source, GAsyncResult *result,
@@ -370,6 +277,15 @@ static void on_agent_connected(GObject *source, GAsyncResult *result,
     }
     /* Connecting takes its time; the enclosing query should be fresh. */
     step_query_before(task);
+}
+
+static void step_connect_agent(GTask *task)
+{
+    const TcsSessionOptions *options =
+        &((Taking *)g_task_get_task_data(task))->session->options;
+
+    tcs_agent_connect_async(options->agent, options->timeout_ms,
+                            on_agent_connected, task);
 }
 
 /* Where there is no agent to wait for: once is enough. */
@@ -390,21 +306,20 @@ static void on_query_before(GObject *source, GAsyncResult *result,
     TcsSession *session = taking->session;
     TcsSample *sample = taking->sample;
 
-    taking->local[AFTER_QUERY_1] = tcs_counter_after();
+    taking->local.after_query_1 = tcs_counter_after();
     if (!take_query(task, result, &sample->qmp_before_json,
                     &sample->qmp_before)) {
         return;
     }
     if (!session->options.agent || !sample->qmp_before->running) {
         /* A paused guest cannot answer; waiting for it would be in vain. */
+        g_array_unref(sample->local_clocks);
         sample->local_clocks = read_host_clocks(session);
         step_query_after(task);
     } else if (!session->agent) {
-        tcs_agent_connect_async(session->options.agent,
-                                session->options.timeout_ms, on_agent_connected,
-                                task);
+        step_connect_agent(task);
     } else {
-        step_agent(task);
+        step_guest(task);
     }
 }
 
@@ -414,8 +329,16 @@ static void step_query_before(GTask *task)
     TcsSession *session = taking->session;
 
     tcs_sample_free(taking->sample);
-    taking->sample = g_new0(TcsSample, 1);
-    taking->local[BEFORE_QUERY_1] = tcs_counter_before();
+    taking->sample = tcs_sample_new();
+    taking->local.before_query_1 = tcs_counter_before();
+    if (!session->qmp) {
+        view_host(&taking->sample->qmp_before_json,
+                  &taking->sample->qmp_before);
+        taking->local.after_query_1 = tcs_counter_after();
+        step_guest(task);
+        return;
+    }
+    taking->query_start_us = g_get_monotonic_time();
     tcs_rpc_call_async(session->qmp, QMP_COMMAND, NULL,
                        session->options.timeout_ms, on_query_before, task);
 }
@@ -466,8 +389,10 @@ void tcs_session_sample_async(TcsSession *session, GAsyncReadyCallback callback,
 
     taking->session = session;
     g_task_set_task_data(task, taking, taking_free);
-    if (session->qmp) {
+    if (session->options.qmp ? session->qmp != NULL : session->agent != NULL) {
         step_query_before(task);
+    } else if (!session->options.qmp) {
+        step_connect_agent(task);
     } else {
         tcs_qmp_connect_async(session->options.qmp, session->options.timeout_ms,
                               on_qmp_connected, task);

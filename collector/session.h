@@ -1,53 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One VM being asked: its monitor, and its agent where there is one. A sample
- * is the monitor's answer, the agent's answer, and the monitor's again, so that
- * what the guest says is enclosed by what the hypervisor says.
+ * One VM being asked: its monitor, its agent, or both. A sample is the
+ * monitor's answer, the agent's answer, and the monitor's again, so that what
+ * the guest says is enclosed by what the hypervisor says; questions of other
+ * methods go right before the agent's answer and right after it.
  */
 #ifndef COLLECTOR_SESSION_H
 #define COLLECTOR_SESSION_H
 
 #include <gio/gio.h>
-#include <json-c/json.h>
 
-#include "guest-reply.h"
 #include "host-clocks.h"
-#include "qmp-reply.h"
+#include "sample.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-    char *qmp;   /* address */
+    char *qmp;   /* address, or NULL: then only the agent is asked */
     char *agent; /* address, or NULL */
+    /* How guest readings are placed; NULL: every method that can be tried. */
+    const TcsMethod *method;
     guint timeout_ms;
     guint agent_samples; /* readings per clock the agent takes */
     char **clocks;       /* guest clocks to ask for; NULL: the agent's choice */
     TcsHostClocks *host_clocks; /* to be read as well; borrowed; NULL: none */
 } TcsSessionOptions;
-
-/*
- * What was read, as it came (json_object) and checked (structs). The guest's
- * part is NULL where there is no agent or the VM is paused.
- */
-typedef struct {
-    json_object *qmp_before_json, *guest_json, *qmp_after_json;
-    TcsQmpReply *qmp_before, *qmp_after;
-    TcsGuestReply *guest;
-    /*
-     * The host counter was somewhere in here while the guest read: after the
-     * first query was answered, before the second one was.
-     */
-    struct tcs_host_span window;
-    /*
-     * Of TcsHostClock, `host_clocks` among them; empty where the VM runs on
-     * another machine.
-     */
-    GArray *local_clocks;
-    gboolean is_local;
-} TcsSample;
-
-void tcs_sample_free(TcsSample *sample);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsSample, tcs_sample_free)
 
 typedef struct TcsSession TcsSession;
 
@@ -62,7 +39,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsSession, tcs_session_free)
  */
 void tcs_session_reset(TcsSession *session);
 
-/* The VM's name as QEMU has it, else its monitor's address. */
+/* The VM's name as QEMU has it, else its monitor's or agent's address. */
 const char *tcs_session_vm(const TcsSession *session);
 
 /* How the agent is reached, or NULL before it was. */
@@ -70,7 +47,8 @@ const char *tcs_session_route(const TcsSession *session);
 
 /*
  * Takes one sample, connecting first where necessary. The session outlives the
- * call. One at a time.
+ * call. One at a time. Where one method was asked for it is in use, or the
+ * sample fails with its reason.
  */
 void tcs_session_sample_async(TcsSession *session, GAsyncReadyCallback callback,
                               gpointer user_data);

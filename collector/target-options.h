@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct {
     char *qmp;
     char *agent;
+    char *method;
     gint samples;
     gint timeout_s;
 } TcsTargetOptions;

@@ -77,6 +77,14 @@ static int convert_all(TcsModel *model, char **words, int n, GError **error)
     return 0;
 }
 
+static void print_warnings(const char *path, const GPtrArray *warnings)
+{
+    for (guint i = 0; i < warnings->len; i++) {
+        fprintf(stderr, "%s: warning: %s: %s\n", g_get_prgname(), path,
+                (char *)g_ptr_array_index(warnings, i));
+    }
+}
+
 static int run(int argc, char **argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
@@ -89,8 +97,16 @@ static int run(int argc, char **argv, GError **error)
                  "low, high.");
     g_option_context_set_description(
         context,
-        "Clocks: host:NAME and guest:NAME as `show` names them; a guest CPU's\n"
-        "counter is guest:x86-tsc@CPU. Nanoseconds, or ticks of a counter.\n\n"
+        "Clocks: host:NAME and guest:NAME as `show` names them. Units:\n"
+        "  host:x86-tsc, guest:x86-tsc@CPU  ticks of the counter; guest:x86-tsc\n"
+        "                                   where all CPUs' are the same\n"
+        "  guest:counter                    the number of an event, as ftrace\n"
+        "                                   writes it into a trace\n"
+        "  guest:uptime                     nanoseconds; in a trace ftrace's\n"
+        "                                   uptime is in 1/100 s\n"
+        "  all others                       nanoseconds\n"
+        "A value stands for all that the clock may show so: x86-tsc for a tick,\n"
+        "uptime for its 10 ms and more.\n\n"
         "Example:\n"
         "  trace-clock-sync map run.tcs guest:mono host:mono 81536789012\n");
     if (!tcs_options_parse(context, &argc, &argv, WORDS_MAX, error)) {
@@ -102,18 +118,14 @@ static int run(int argc, char **argv, GError **error)
                     g_get_prgname());
         return TCS_ERROR_USAGE;
     }
-    log = tcs_log_read(argv[1], error);
-    if (!log) {
-        return tcs_error_exit_status(*error);
+    model = tcs_model_load(argv[1], &log, error);
+    if (log) {
+        print_warnings(argv[1], log->warnings);
     }
-    for (guint i = 0; i < log->warnings->len; i++) {
-        fprintf(stderr, "%s: warning: %s: %s\n", g_get_prgname(), argv[1],
-                (char *)g_ptr_array_index(log->warnings, i));
-    }
-    model = tcs_model_new(log, error);
     if (!model) {
         return tcs_error_exit_status(*error);
     }
+    print_warnings(argv[1], tcs_model_warnings(model));
     return convert_all(model, argv + 2, argc - 2, error);
 }
 

@@ -27,6 +27,8 @@
 static const guint first_ms[] = { 1, 20, 100, 500 };
 static const guint last_ms[] = { 100, 20, 1 };
 
+#define SAMPLES_BEFORE_COMMAND 2
+
 typedef struct {
     const TcsRecordOptions *options;
     GMainLoop *loop;
@@ -217,32 +219,39 @@ static void tell_unread(Record *record, const TcsSample *sample)
     }
 }
 
-/*
- * The first sample: only now is it sure that there will be a recording. The
- * command runs within it, so it starts when that sample is in the log.
- */
+/* The first sample: only now is it sure that there will be a recording. */
 static gboolean begin(Record *record, const TcsSample *sample, GError **error)
 {
-    char **command = record->options->command;
-
     if (!check_first(record, sample, error)) {
         return FALSE;
     }
     record->log = tcs_log_create(record->options->output,
                                  tcs_session_vm(record->session), error);
-    if (!record->log) {
-        return FALSE;
+    if (record->log && !tcs_log_append(record->log, sample, error)) {
+        tcs_log_discard(g_steal_pointer(&record->log));
     }
-    if (tcs_log_append(record->log, sample, error)) {
-        record->command =
-            command ? tcs_command_start(command, on_command_end, record, error)
-                    : NULL;
-        if (record->command || !command) {
-            return TRUE;
-        }
+    return record->log != NULL;
+}
+
+/*
+ * The command runs within the recording, so it starts when that has begun; and
+ * after the second sample, because starting it takes longer than those two are
+ * to be apart.
+ */
+static gboolean start_command(Record *record, GError **error)
+{
+    char **command = record->options->command;
+
+    if (!command || record->command || record->stopping ||
+        record->samples < SAMPLES_BEFORE_COMMAND) {
+        return TRUE;
     }
-    tcs_log_discard(g_steal_pointer(&record->log));
-    return FALSE;
+    record->command = tcs_command_start(command, on_command_end, record, error);
+    if (!record->command) {
+        tcs_log_discard(g_steal_pointer(&record->log));
+        record->samples = 0;
+    }
+    return record->command != NULL;
 }
 
 static void on_failure(Record *record, GError *error)
@@ -289,6 +298,10 @@ static void on_sample(GObject *source, GAsyncResult *result, gpointer user_data)
     }
     record->samples++;
     record->failures = 0;
+    if (!start_command(record, &error)) {
+        quit(record, error);
+        return;
+    }
     tell_unread(record, sample);
     show_progress(record);
     schedule_next(record);
@@ -310,6 +323,10 @@ static void finish(Record *record)
 
     if (record->log && !tcs_log_close(record->log, &error)) {
         quit(record, error);
+    }
+    if (record->samples > 0 && record->options->command && !record->command) {
+        fprintf(stderr, "%s: %s was not started\n", g_get_prgname(),
+                record->options->command[0]);
     }
     if (record->samples > 0) {
         g_autofree char *failed =

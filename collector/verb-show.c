@@ -11,6 +11,7 @@
 #include "host-clocks.h"
 #include "host-sampler.h"
 #include "offsets.h"
+#include "report-util.h"
 #include "report.h"
 #include "session.h"
 #include "target-options.h"
@@ -49,14 +50,15 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
-        "--qmp ADDRESS [--agent ADDRESS] - offsets of a VM's clocks, now");
+        "[--qmp ADDRESS] [--agent ADDRESS] - offsets of a VM's clocks, now");
 
     tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(
         context,
         "Every offset is guest - host; the true value is within the +/- that\n"
-        "stands beside it. Without --agent only the counter is shown.\n\n"
+        "stands beside it. Without --agent only the counter is shown. Without\n"
+        "--qmp the agent is probed from here, which is much less exact.\n\n"
         "A guest clock is paired with the host's of the same name; local,\n"
         "global, perf and uptime with mono. --host-clock pairs every guest\n"
         "clock shown with the host clocks it names instead. The host's local\n"
@@ -176,7 +178,9 @@ static gboolean check_wanted(const Options *options, const TcsOffsets *offsets,
     if (tcs_offsets_has(offsets, guest, host)) {
         return TRUE;
     }
-    refusal = find_refusal(offsets, guest, host);
+    refusal = guest || options->session.agent
+                  ? find_refusal(offsets, guest, host)
+                  : NULL;
     if (refusal) {
         set_refused(refusal, error);
     } else if (options->session.agent && guest) {
@@ -257,9 +261,7 @@ static int report(const Options *options, const Show *show, GError **error)
     text = options->json ? tcs_report_json(vm, sample, offsets)
                          : tcs_report_text(vm, tcs_session_route(show->session),
                                            sample, offsets);
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "cannot write to standard output: %s", g_strerror(errno));
+    if (!tcs_print(text, error)) {
         return TCS_ERROR_FILE;
     }
     return judge(options, sample, offsets, error);

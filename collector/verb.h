@@ -19,6 +19,7 @@ typedef struct {
     int (*run)(int argc, char **argv, GError **error);
 } TcsVerb;
 
+extern const TcsVerb tcs_verb_compare;
 extern const TcsVerb tcs_verb_map;
 extern const TcsVerb tcs_verb_record;
 extern const TcsVerb tcs_verb_show;

@@ -26,6 +26,9 @@ static const struct tga_clock_source *const sources[] = {
     &tga_source_marker,  &tga_source_ptp,
 };
 
+/* A clock of its own on each CPU. */
+#define PER_CPU_CLOCK "local"
+
 /* ftrace's own: reading one takes a private ftrace instance in the guest. */
 #define BY_NAME                                                             \
     "read only when it is asked for by name, because that takes an ftrace " \
@@ -45,7 +48,7 @@ static const struct {
     { "boot", "not known to this system" },
     { "tai", "not known to this system" },
     { "realtime", "not known to this system" },
-    { "local", BY_NAME },
+    { PER_CPU_CLOCK, BY_NAME },
     { "global", BY_NAME },
     { "perf", BY_NAME },
     { "uptime", BY_NAME },
@@ -310,6 +313,70 @@ static bool add_cpu(struct tga_report *report,
     return true;
 }
 
+static bool is_read_on(const struct tga_report *report, const char *clock,
+                       int cpu)
+{
+    for (guint i = 0; i < report->readings->len; i++) {
+        const struct tga_reading *reading =
+            &g_array_index(report->readings, struct tga_reading, i);
+
+        if (reading->cpu == cpu && strcmp(reading->clock, clock) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Where no CPU was asked for: the first one the process may run on. Always the
+ * same one, so that replies compare; and where the vCPUs' counters differ it is
+ * CPU 0, whose page kvm-clock's vDSO takes for all (docs/vm-clocks.md).
+ */
+static bool add_first_cpu(struct tga_report *report,
+                          const struct tga_request *request, GError **error)
+{
+    cpu_set_t allowed[TGA_CPU_END / CPU_SETSIZE];
+
+    CPU_ZERO_S(sizeof(allowed), allowed);
+    if (sched_getaffinity(0, sizeof(allowed), allowed) == 0) {
+        int cpu = 0;
+
+        while (cpu < TGA_CPU_END &&
+               !CPU_ISSET_S(cpu, sizeof(allowed), allowed)) {
+            cpu++;
+        }
+        if (add_cpu(report, request, cpu, NULL)) {
+            return true;
+        }
+    }
+    /* The affinity may not be changed: the one it is on. */
+    return add_cpu(report, request, -1, error);
+}
+
+/*
+ * A clock that is one of its own on each CPU, where no CPU was asked for: a
+ * trace has events of them all, so it is read on all the process may run on.
+ */
+static void add_everywhere(struct tga_report *report, const char *clock,
+                           unsigned int samples)
+{
+    cpu_set_t allowed[TGA_CPU_END / CPU_SETSIZE];
+
+    CPU_ZERO_S(sizeof(allowed), allowed);
+    if (sched_getaffinity(0, sizeof(allowed), allowed) < 0) {
+        return;
+    }
+    for (int cpu = 0; cpu < TGA_CPU_END; cpu++) {
+        struct tga_pin pin;
+
+        if (CPU_ISSET_S(cpu, sizeof(allowed), allowed) &&
+            !is_read_on(report, clock, cpu) && tga_pin_take(&pin, cpu) == 0) {
+            add_clock(report, &pin, clock, true, samples);
+            tga_pin_release(&pin);
+        }
+    }
+}
+
 static char *clocksource_name(void)
 {
     char name[64];
@@ -326,9 +393,6 @@ static void clear_unavailable(void *entry)
 bool tga_read_clocks(const struct tga_request *request,
                      struct tga_report *ret_report, GError **error)
 {
-    static const int any_cpu = -1;
-    const int *cpus = request->n_cpus > 0 ? request->cpus : &any_cpu;
-    size_t n_cpus = MAX(request->n_cpus, 1);
     struct tga_report report = {
         .counter = TCS_COUNTER_NAME,
         .clocksource = clocksource_name(),
@@ -343,11 +407,18 @@ bool tga_read_clocks(const struct tga_request *request,
     if (prepare(request) || idle_timer == 0) {
         restart_idle_timer();
     }
-    for (size_t i = 0; i < n_cpus; i++) {
-        if (!add_cpu(&report, request, cpus[i], error)) {
-            tga_report_clear(&report);
-            return false;
-        }
+    bool ok = request->n_cpus > 0 || add_first_cpu(&report, request, error);
+
+    for (size_t i = 0; ok && i < request->n_cpus; i++) {
+        ok = add_cpu(&report, request, request->cpus[i], error);
+    }
+    if (!ok) {
+        tga_report_clear(&report);
+        return false;
+    }
+    if (request->n_cpus == 0 && request->clocks != NULL &&
+        g_strv_contains((const char *const *)request->clocks, PER_CPU_CLOCK)) {
+        add_everywhere(&report, PER_CPU_CLOCK, request->samples);
     }
     tga_arch_ids_confirm(report.cpus);
     *ret_report = report;

@@ -27,7 +27,7 @@
 struct tga_request {
     char **clocks; /* NULL-terminated; NULL: all known */
     unsigned int samples;
-    int *cpus; /* n_cpus == 0: one, where the thread runs */
+    int *cpus; /* n_cpus == 0: the first one; "local" on all */
     size_t n_cpus;
 };
 

@@ -9,6 +9,7 @@
 /* What was seen last of a vCPU. */
 struct last_seen {
     int thread_id; /* tells a vCPU from an earlier one of the same index */
+    bool stable;
     struct tcs_counter_map map;
 };
 
@@ -47,7 +48,7 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause)
 {
     gpointer key = GINT_TO_POINTER(vcpu->cpu_index);
-    const struct last_seen now = { vcpu->thread_id, vcpu->map };
+    const struct last_seen now = { vcpu->thread_id, stable, vcpu->map };
     const struct last_seen *last;
     bool is_new;
 
@@ -63,7 +64,9 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
     if (is_new) {
         cause = vcpu->hotplugged ? "hotplug" : "first seen";
     }
-    if (is_new || !is_same(&last->map, &vcpu->map)) {
+    /* One that moved may have come to rest anywhere: its end is a change. */
+    if (is_new || (stable && !last->stable) ||
+        !is_same(&last->map, &vcpu->map)) {
         note_change(vcpu, stable, cause);
         g_hash_table_replace(last_seen, key, g_memdup2(&now, sizeof(now)));
     }

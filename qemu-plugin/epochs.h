@@ -28,10 +28,11 @@ struct tcs_epoch {
 /*
  * Takes note of a mapping just read. The generation grows by one where it
  * differs from the one seen last for that vCPU (mappings known within a bound
- * differ where the bounds exclude each other), or where the vCPU is a new one:
- * none was known by its cpu-index, or one that ran in another thread. An epoch
- * begins where the mapping is stable as well. `cause` is a string literal: what
- * a difference is due to; a new vCPU has a cause of its own.
+ * differ where the bounds exclude each other), where that one was not stable
+ * and this one is, or where the vCPU is a new one: none was known by its
+ * cpu-index, or one that ran in another thread. An epoch begins where the
+ * mapping is stable as well. `cause` is a string literal: what a difference is
+ * due to; a new vCPU has a cause of its own.
  */
 void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
                      const char *cause);

@@ -37,7 +37,8 @@ static void observe(const char *cause)
     struct tcs_vm_report vm;
 
     tcs_backend_read_vm(source, &vm);
-    if (vm.backend) {
+    /* A counter that stands still has no mapping to be told of. */
+    if (vm.backend && (vm.running || !vm.backend->stops_with_vm)) {
         tcs_vcpus_observe(&vm, cause);
     }
 }
@@ -53,9 +54,7 @@ static void on_stop(int state)
     const struct tcs_backend *backend = tcs_backend_active();
     bool stops = backend && backend->stops_with_vm;
 
-    if (!stops) {
-        observe(TCS_CAUSE_UNKNOWN); /* what the guest did while it ran */
-    }
+    observe(TCS_CAUSE_UNKNOWN); /* what the guest did while it ran */
     resume_cause = is_state(state, "restore-vm") ? "loadvm"
                    : stops                       ? "cont"
                                                  : NULL;

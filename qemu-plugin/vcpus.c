@@ -32,13 +32,7 @@ struct question {
     size_t slot;
 };
 
-/* A question that has not been answered. */
-struct asked {
-    CPUState *cpu; /* compared, never followed: it may be gone */
-    int64_t when_us;
-};
-
-/* cpu-index to struct asked, the latest of that vCPU. */
+/* Questions that have not been answered: cpu-index to time of asking. */
 static GHashTable *outstanding;
 static GMutex outstanding_lock;
 
@@ -55,9 +49,16 @@ int tcs_vcpus_limit(void)
     return (int)limit;
 }
 
+/*
+ * One that is being unplugged stays listed until its thread has ended, and work
+ * given to it then is never done. It is no longer "realized" from before the
+ * thread is told to end, which finishes all work it was given until then.
+ */
 bool tcs_vcpu_exists(int cpu_index)
 {
-    return qemu_get_cpu(cpu_index) != NULL;
+    CPUState *cpu = qemu_get_cpu(cpu_index);
+
+    return cpu && object_property_get_bool((Object *)cpu, "realized", NULL);
 }
 
 GArray *tcs_vcpus_all(void)
@@ -118,45 +119,25 @@ static void answer(CPUState *cpu, run_on_cpu_data data)
  * Notes a question to be put; false where an earlier one has been unanswered
  * for so long that another would only pile up.
  */
-static bool note_question(int cpu_index, CPUState *cpu)
+static bool note_question(int cpu_index)
 {
     gpointer key = GINT_TO_POINTER(cpu_index);
-    const struct asked now = { cpu, g_get_monotonic_time() };
-    const struct asked *earlier;
-    int64_t age_us;
+    int64_t now_us = g_get_monotonic_time();
+    int64_t *asked_us, age_us;
 
     g_mutex_lock(&outstanding_lock);
     if (!outstanding) {
         outstanding = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     }
-    earlier = g_hash_table_lookup(outstanding, key);
-    age_us = earlier ? now.when_us - earlier->when_us : OUTSTANDING_LIMIT_US;
+    asked_us = g_hash_table_lookup(outstanding, key);
+    age_us = asked_us ? now_us - *asked_us : OUTSTANDING_LIMIT_US;
     if (age_us >= OUTSTANDING_LIMIT_US) {
-        g_hash_table_replace(outstanding, key, g_memdup2(&now, sizeof(now)));
+        g_hash_table_replace(outstanding, key,
+                             g_memdup2(&now_us, sizeof(now_us)));
     }
     g_mutex_unlock(&outstanding_lock);
     return age_us < TCS_VCPU_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND ||
            age_us >= OUTSTANDING_LIMIT_US;
-}
-
-static gboolean is_gone(gpointer key, gpointer value, gpointer user_data)
-{
-    const struct asked *asked = value;
-
-    return qemu_get_cpu(GPOINTER_TO_INT(key)) != asked->cpu;
-}
-
-/*
- * The thread of an unplugged vCPU ends without doing what work it was given
- * last. That must not keep a vCPU plugged in its place from being asked.
- */
-static void forget_unplugged(void)
-{
-    g_mutex_lock(&outstanding_lock);
-    if (outstanding) {
-        g_hash_table_foreach_remove(outstanding, is_gone, NULL);
-    }
-    g_mutex_unlock(&outstanding_lock);
 }
 
 static void ask(struct round *round, size_t slot)
@@ -174,7 +155,7 @@ static void ask(struct round *round, size_t slot)
     /* Stays unless an answer replaces it. */
     snprintf(report->reason, sizeof(report->reason),
              "the vCPU did not answer within %d ms", TCS_VCPU_TIMEOUT_MS);
-    if (!note_question(report->cpu_index, cpu)) {
+    if (!note_question(report->cpu_index)) {
         return;
     }
 
@@ -218,7 +199,6 @@ static struct round *round_start(const struct tcs_vm_report *vm,
     g_cond_init(&round->answered);
     round->vm = *vm;
     round->cause = cause;
-    forget_unplugged();
     for (guint i = 0; i < indices->len; i++) {
         round->reports[i].cpu_index = g_array_index(indices, int, i);
         ask(round, i);

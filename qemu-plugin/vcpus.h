@@ -16,7 +16,7 @@
 /* One more than the largest cpu-index the machine may have. */
 int tcs_vcpus_limit(void);
 
-/* Whether there is a vCPU of that index now. */
+/* Whether there is a vCPU of that index now that is not being unplugged. */
 bool tcs_vcpu_exists(int cpu_index);
 
 /* The indices of all vCPUs, ascending: of int, to be freed by the caller. */

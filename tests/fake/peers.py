@@ -18,7 +18,7 @@ from qapi_schema import Schema  # pylint: disable=wrong-import-position
 
 QMP, AGENT = "qmp", "agent"
 TIMEOUT = 30
-OURS = ("query-trace-clock-sync", "guest-get-trace-clocks")
+OURS = ("query-trace-clock-sync", "guest-get-trace-clocks", "guest-trace-clock-probe")
 SCHEMA = Schema.load(*(os.path.join(HERE, "../../qapi", name)
                        for name in ("trace-clock-sync.json", "guest-trace-clocks.json")))
 

@@ -6,13 +6,14 @@ import ctypes
 import glob
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
 
 from test_agent_common import (COMMAND, PROBE, Agent, Client, Skip, check_probe,
-                               forbid_setaffinity, run)
+                               forbid_setaffinity, run, until)
 
 N = 3000
 
@@ -201,8 +202,44 @@ def noise(bench):
             assert "return" in replies[0] or replies[0]["error"]["desc"], (text, replies)
 
 
+def state(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
+def turns(bench):
+    """A client with much to ask gets a packet's worth before the others, no more"""
+    path = bench.path("s")
+    n, size, rounds = 100, 800, 10
+    with Agent(bench, "unix:" + path) as agent:
+        clients = [Client.unix(path) for _ in range(9)]
+        for client in clients:
+            client.works()
+        ahead = []
+        for i in range(rounds):
+            greedy = clients[i % len(clients)]
+            others = [client for client in clients if client is not greedy]
+            os.kill(agent.pid, signal.SIGSTOP)
+            until(lambda: state(agent.pid) == "T", "the agent has stopped")
+            try:
+                greedy.send(b"".join(request(k).rstrip().ljust(size - 1) + b"\n"
+                                     for k in range(n)))
+                for client in others:
+                    client.send(request(0))
+            finally:
+                os.kill(agent.pid, signal.SIGCONT)
+            stamps = [greedy.reply()["return"]["counter-transmit"] for _ in range(n)]
+            for client in others:
+                stamp = client.reply()["return"]["counter-transmit"]
+                ahead.append(sum(other < stamp for other in stamps))
+        print(f"# answered before: at most {max(ahead)} of {n}")
+        assert max(ahead) <= 2 * 8192 // size, ahead
+        for client in clients:
+            client.close()
+
+
 def fair(bench):
-    """A client that floods delays another by no more than its packets' worth"""
+    """Clients that flood keep no other from being answered"""
     path = bench.path("s")
     data = b"".join(request(i) for i in range(1000))
     with Agent(bench, "unix:" + path), Client.unix(path) as good:
@@ -239,8 +276,8 @@ def fair(bench):
             for thread in threads:
                 thread.join()
         print(f"# median {sorted(times)[50] * 1e3:.2f} ms, most {max(times) * 1e3:.2f} ms")
-        # A chunk of 8 KiB is 100 probes at some microseconds; the rest is the machine's.
-        assert sorted(times)[50] < 0.1, times
+        # What is left of it is the machine's, and much of it with sanitizers.
+        assert sorted(times)[50] < 2, times
         good.works()
 
 
@@ -305,5 +342,5 @@ def not_once(bench):
 
 if __name__ == "__main__":
     sys.exit(run([in_order, any_cpu, pipelined, late_tail, affinity_kept, cannot_move,
-                  chased_about, bad_arguments, noise, fair, realtime_error, ptp_kvm,
+                  chased_about, bad_arguments, noise, turns, fair, realtime_error, ptp_kvm,
                   not_once], sys.argv))

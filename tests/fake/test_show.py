@@ -5,6 +5,7 @@ fail, die or hang. Argument: the build directory."""
 import os
 import select
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -61,11 +62,11 @@ vCPU  thread  offset (ticks)  +/-  ratio                 known from             
 clock     CPU   offset (guest - host)         +/-                      rate  method
 x86-tsc     0    -7000000000000 ticks     0 ticks               1.000000000  hypervisor
 x86-tsc     1    -1749926591711 ticks    25 ticks               0.750000000  hypervisor
-mono        0     -913599.999995998 s     1008 ns      +40.00 +/- 20.14 ppm  hypervisor
-mono_raw    1          -1.000000001 s     1020 ns       +0.00 +/- 20.38 ppm  hypervisor
-boot        0    -2999999.999999998 s     1008 ns       +0.00 +/- 20.14 ppm  hypervisor
-tai         1   996000000.001913499 s  2001024 ns  -458.97 +/- 40002.07 ppm  hypervisor
-realtime    0  1694999999.999999298 s     1008 ns       -7.00 +/- 20.14 ppm  hypervisor
+mono        0     -913599.999995998 s     1009 ns      +40.00 +/- 20.16 ppm  hypervisor
+mono_raw    1          -1.000000000 s     1020 ns       +0.00 +/- 20.39 ppm  hypervisor
+boot        0    -2999999.999999998 s     1009 ns       +0.00 +/- 20.16 ppm  hypervisor
+tai         1   996000000.001913498 s  2001025 ns  -458.97 +/- 40002.08 ppm  hypervisor
+realtime    0  1694999999.999999298 s     1009 ns       -7.00 +/- 20.16 ppm  hypervisor
 
 clock  no offset, because
 perf   no perf_event_open here
@@ -91,8 +92,8 @@ vCPU 1 is not stable: the host's counter is not trusted by its kernel
 
 clock     CPU   offset (guest - host)      +/-                  rate  method
 x86-tsc     0    -7000000000000 ticks  0 ticks           1.000000000  hypervisor
-mono        0     -913599.999995999 s  1007 ns  +39.99 +/- 20.12 ppm  hypervisor
-realtime    0  1694999999.999999298 s  1008 ns   -7.00 +/- 20.14 ppm  hypervisor
+mono        0     -913599.999995999 s  1008 ns  +39.99 +/- 20.14 ppm  hypervisor
+realtime    0  1694999999.999999298 s  1009 ns   -7.00 +/- 20.16 ppm  hypervisor
 
 clock     no offset, because
 x86-tsc   vCPU 1 is not stable: the host's counter is not trusted by its kernel
@@ -141,6 +142,57 @@ def test_clock_filter():
     assert shown.refused() == {"perf": "not here"}
     assert_fails(shown, REFUSED, "no offset of perf: not here")
     assert_fails(show_world(World(), "--clock", "moon"), REFUSED, "'moon'", "without --clock")
+
+
+def test_host_clock():
+    """--host-clock pairs each guest clock with each host clock, and the truth is inside"""
+    for hosts in ["boot"], ["mono", "realtime", "mono"]:
+        world = World()
+        shown = show_world(world, *[f"--host-clock={host}" for host in hosts])
+        assert shown.status == 0, shown.err
+        rows = shown.document["clocks"]
+        assert [(row["guest"], row["host"]) for row in rows] == \
+            [(guest, host) for guest in CLOCKS for host in dict.fromkeys(hosts)], rows
+        for row in rows:
+            moment = world.guest_calls[-1][row["guest"], 0][1]
+            truth = world.guest[row["guest"]].at(moment) - world.host[row["host"]].at(moment)
+            assert abs(truth - row["offset"]) <= row["bound"] < 10**6, (row, float(truth))
+        # The counter was not asked for, and has ticks.
+        refused = [(r["guest"], r["host"]) for r in shown.document["refused"]]
+        assert refused == [(COUNTER, host) for host in dict.fromkeys(hosts)], refused
+    script = Script(World())
+    shown = play(*script.whole(), "--clock=boot", "--host-clock=tai")
+    assert shown.status == 0 and "boot - host's tai" in shown.out, shown.out
+
+
+def test_host_clock_counter():
+    """the counter pairs with the counter alone"""
+    shown = show_world(World(), "--host-clock", COUNTER)
+    assert shown.status == 0 and [r["guest"] for r in shown.document["clocks"]] == [COUNTER]
+    assert {r["guest"] for r in shown.document["refused"]} == set(CLOCKS)
+    shown = show_world(World(), "--host-clock", COUNTER, "--host-clock", "mono", "--clock", "mono",
+                       "--clock", COUNTER)
+    assert [(r["guest"], r["host"]) for r in shown.document["clocks"]] == \
+        [(COUNTER, COUNTER), ("mono", "mono")]
+    assert_fails(shown, REFUSED, "no offset of", "ticks", "nanoseconds", "`map`")
+
+
+def test_host_clock_refused():
+    """a pair without an offset: status 4 where it was asked for"""
+    for options, words in ((["--clock=mono", f"--host-clock={COUNTER}"], ["ticks"]),
+                           ([f"--clock={COUNTER}", "--host-clock=mono"], ["ticks"]),
+                           (["--host-clock=counter"], ["counter counts events", "`map`"]),
+                           (["--clock=mono", "--host-clock=counter"], ["counter counts events"])):
+        shown = show_world(World(), *options)
+        assert_fails(shown, REFUSED, "no offset of", *words)
+        assert not shown.document["clocks"] and shown.document["refused"]
+    world = World()
+    del world.host["tai"]
+    shown = show_world(world, "--clock=mono", "--host-clock=tai", "--host-clock=boot")
+    assert_fails(shown, REFUSED, "no offset of mono - host's tai", "no clock of this name")
+    script = Script(World())
+    shown = play([*NAME, script.query(), script.query()], None, "--host-clock=boot")
+    assert_fails(shown, REFUSED, "'boot'", "--agent")
 
 
 def test_contradiction_beside_filter():
@@ -257,6 +309,9 @@ def test_usage():
             (["--qmp", NO_QEMU, "--samples", "1001"], ["--samples", "1 to 1000"]),
             (["--qmp", NO_QEMU, "--samples", "many"], ["many", "--help"]),
             (["--qmp", NO_QEMU, "--clock"], ["--help"]),
+            (["--qmp", NO_QEMU, "--host-clock"], ["--help"]),
+            (["--qmp", NO_QEMU, "--host-clock", "moon"], ["'moon'", "mono_raw", "local@CPU"]),
+            (["--qmp", NO_QEMU, "--host-clock", "local@8191"], ["8191", "online"]),
             (["--qmp", ""], ["QMP address ''", "HOST:PORT"]),
             (["--qmp", "host:0"], ["host:0", "HOST:PORT"]),
             # A bad agent's address is told before anything is tried.
@@ -272,7 +327,7 @@ def test_help():
     """help is for every option; no verb or an unknown one is a usage error"""
     shown = show("--help")
     assert shown.status == 0
-    for option in ("--qmp", "--agent", "--clock", "--samples", "--timeout", "--json"):
+    for option in ("--qmp", "--agent", "--clock", "--host-clock", "--samples", "--timeout", "--json"):
         assert option in shown.out, shown.out
     program = [*WRAPPER, os.path.join(BUILD, "collector", "trace-clock-sync")]
     for arguments, status in (([], 2), (["--help"], 0), (["shew"], 2), (["--version"], 0)):
@@ -313,6 +368,27 @@ def test_nobody_there():
     script = Script(World())
     shown = play([*NAME, script.query()], None, "--agent", "qga:/nonexistent/qga")
     assert_fails(shown, UNREACHABLE, "qga:/nonexistent/qga", "No such file")
+
+
+def test_no_socket():
+    """a path that is there and is no socket"""
+    with tempfile.NamedTemporaryFile() as file:
+        assert_fails(show("--qmp", file.name), USAGE, file.name, "a file and no socket")
+        assert_fails(show("--qmp", NO_QEMU, "--agent", f"unix:{file.name}"), USAGE, "no socket")
+    with tempfile.TemporaryDirectory() as directory:
+        assert_fails(show("--qmp", NO_QEMU, "--agent", f"qga:{directory}"), USAGE, "a directory")
+
+
+def test_path_bytes():
+    """the path of a socket is any bytes; what is printed is text"""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(os.fsencode(directory), b"qm\xffp")
+        assert_fails(show("--qmp", path), UNREACHABLE, "qm\ufffdp", "No such file")
+        script = Script(World())
+        with monitor(*NAME[:1], Reply({}), script.query(), script.query()) as qmp:
+            os.symlink(qmp.address.split(":", 1)[1], path)
+            shown = show("--qmp", path, "--json")
+            assert shown.status == 0 and shown.document["vm"].endswith("qm\ufffdp"), shown.out
 
 
 def test_no_command():

@@ -129,6 +129,8 @@ def check_clock(world, row, vcpu):
 def enough(world, vcpu, host, guest, before, after):
     """A bound that the readings allow: half of everything that is not known."""
     ticks = after - before + (2 * vcpu.bound + 2) * 2**vcpu.shift / vcpu.multiplier + 2
+    # Each reading was taken anywhere in the last tick of its bracket.
+    ticks += 2
     name = next(n for n in CLOCKS if world.host[n] is host)
 
     def when(query, clock):
@@ -136,7 +138,7 @@ def enough(world, vcpu, host, guest, before, after):
         return reading["counter-before"], reading["counter-after"]
     # The first query of all comes before the agent is connected and is not in a sample.
     first, last = (when(world.queries[i], "mono_raw") for i in (1, -1))
-    unknown = sum(b - a for a, b in (first, last)) + \
+    unknown = sum(b - a + 1 for a, b in (first, last)) + \
         4 * world.host["mono_raw"].resolution / host.rate
     nominal_error = unknown / (last[0] - first[1])
     error = nominal_error + (100 if name == "mono_raw" else 1100) / 1e6
@@ -291,14 +293,15 @@ def test_same_machine_window():
                 if reading["via"] == "counter":
                     reading["value"] += -lie.ticks if early else lie.ticks
         start = tsc.read()
-        time.sleep(0.01)
+        time.sleep(0.3)
         lie.ticks = tsc.read() - start
-        # 10 ms of lie; QMP leaves 50 ms of room on the side it points to.
+        # More than a busy machine lets pass between two steps; QMP leaves twice the room that the
+        # lie needs, on the side it points to.
         script = [*NAME, Answer(QUERY, lambda: slow_query(world, (0, 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0, 0.05 if early else 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.05, 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0, 0.05 if early else 0))),
-                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.05, 0)))]
+                  Answer(QUERY, lambda: slow_query(world, (0, 0.6 if early else 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.6, 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0, 0.6 if early else 0))),
+                  Answer(QUERY, lambda: slow_query(world, (0 if early else 0.6, 0)))]
         agent = [Answer(READ, changed(read, lie))] * 2
         assert_fails(play(script, agent, "--json"), REFUSED, "which the hypervisor excludes")
 

@@ -175,6 +175,34 @@ def test_cpus():
         assert shown.status == (0 if accepted else REFUSED), shown.err
 
 
+def test_first_cpu():
+    """kvm-clock as programs read it on a CPU whose counter is not the first CPU's"""
+    def on_cpu(number):
+        def move(reply):
+            (to,) = (v for v in reply["cpus"] if v["arch-id"] == 2 * number)
+            (vcpu,) = (v for v in world.vcpus if v.index == number)
+            for reading in reply["readings"]:
+                of = next(v for v in world.vcpus if v.linux_cpu == reading["cpu"])
+                reading["cpu"] = to["cpu"]
+                counters = ["counter-before", "counter-after"]
+                if reading["via"] == "counter":
+                    counters.append("value")
+                for member in counters:
+                    reading[member] = (reading[member] + vcpu.offset - of.offset) % TWO_64
+        return move
+
+    for clocksource, number, refused in (("kvm-clock", 0, False), ("kvm-clock", 1, True),
+                                         ("tsc", 2, True), ("acpi_pm", 2, False)):
+        world = different_vcpus()
+        world.clocksource = clocksource
+        shown = show_world(world, read=[on_cpu(number)] * 2)
+        if refused:
+            assert_fails(shown, REFUSED, "programs there read the guest's clocks wrongly", "CPU 0")
+            assert set(shown.refused()) == set(CLOCKS), shown.out
+        else:
+            assert shown.status == 0, shown.err
+
+
 def test_other_counter():
     """an agent that counts by something else than the hypervisor"""
     def other(reply):

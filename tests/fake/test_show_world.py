@@ -21,7 +21,7 @@ from qapi_schema import Schema
 TWO_64 = 1 << 64
 CLOCKS = ("mono", "mono_raw", "boot", "tai", "realtime")
 COUNTER = "x86-tsc"
-QUERY, READ = peers.OURS
+QUERY, READ, _ = peers.OURS
 REFUSED, UNREACHABLE, USAGE, FILE = 4, 3, 2, 5
 
 
@@ -86,6 +86,9 @@ class World:
         self.gap_ns = 1000               # around each reply
         self.pause_ns = 100 * 10**6      # between two samples
         self.unavailable = []
+        # Programs would read kvm-clock wrongly where the vCPUs' counters differ.
+        in_step = len({(v.multiplier, v.shift, v.offset) for v in self.vcpus}) == 1
+        self.clocksource = "kvm-clock" if in_step else "hpet"
         self.queries, self.guest_calls = [], []
 
     def tick(self, ns=None):
@@ -143,7 +146,7 @@ class World:
             moments[name, vcpu.linux_cpu] = (before, moment, after)
         self.tick(self.gap_ns)
         self.guest_calls.append(moments)
-        return {"counter": COUNTER, "clocksource": "kvm-clock", "boot-id": "0-1-2",
+        return {"counter": COUNTER, "clocksource": self.clocksource, "boot-id": "0-1-2",
                 "cpus": [{"cpu": v.linux_cpu, "arch-id": v.arch_id} for v in self.vcpus],
                 "readings": readings, "unavailable": self.unavailable}
 
@@ -335,7 +338,8 @@ SHOW_SCHEMA = """
             'guest-value': 'uint64', 'host-value': 'uint64', 'offset': 'int',
             'unit': 'Unit', 'bound': 'uint64', 'rate': 'any',
             '*rate-bound': 'number', 'method': 'str' } }
-{ 'struct': 'Refusal', 'data': { 'guest': 'str', 'reason': 'str' } }
+{ 'struct': 'Refusal',
+  'data': { 'guest': 'str', '*host': 'str', 'reason': 'str' } }
 { 'struct': 'Report',
   'data': { 'vm': 'str', 'accel': 'str', 'running': 'bool', 'generation': 'int',
             'vcpus': ['TraceClockVcpu'], 'clocks': ['Row'],

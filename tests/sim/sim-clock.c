@@ -52,15 +52,17 @@ static uint64_t edgy_range(struct seeded *random, uint64_t lo, uint64_t hi)
     }
 }
 
-static int64_t random_rate(const struct sim_world *world, struct seeded *random)
-{
-    return (int64_t)edgy_range(random, (uint64_t)world->rate_lo,
-                               (uint64_t)world->rate_hi);
-}
-
+/* A rate that is allowed, in whole units a part. */
 static int64_t clamp_rate(const struct sim_world *world, int64_t rate)
 {
-    return CLAMP(rate, world->rate_lo, world->rate_hi);
+    return CLAMP(rate / SIM_PARTS * SIM_PARTS, world->rate_lo, world->rate_hi);
+}
+
+static int64_t random_rate(const struct sim_world *world, struct seeded *random)
+{
+    return clamp_rate(world,
+                      (int64_t)edgy_range(random, (uint64_t)world->rate_lo,
+                                          (uint64_t)world->rate_hi));
 }
 
 /* Another rate: anything allowed, or a little more or less. */
@@ -91,12 +93,14 @@ static const struct sim_piece *piece_at(const struct sim_world *world,
     return &world->pieces[lo];
 }
 
-tcs_i128 sim_world_units(const struct sim_world *world, uint64_t moment)
+tcs_i128 sim_world_units(const struct sim_world *world, uint64_t moment,
+                         unsigned int part)
 {
     const struct sim_piece *piece = piece_at(world, moment);
 
     g_assert(moment >= piece->start);
-    return piece->units + (tcs_i128)piece->rate * (moment - piece->start);
+    return piece->units + (tcs_i128)piece->rate * (moment - piece->start) +
+           piece->rate / SIM_PARTS * part;
 }
 
 static tcs_i128 units_floor(tcs_i128 units, tcs_i128 step)
@@ -107,9 +111,9 @@ static tcs_i128 units_floor(tcs_i128 units, tcs_i128 step)
 }
 
 struct tcs_ns_span sim_world_value(const struct sim_world *world,
-                                   uint64_t moment)
+                                   uint64_t moment, unsigned int part)
 {
-    tcs_i128 units = sim_world_units(world, moment);
+    tcs_i128 units = sim_world_units(world, moment, part);
 
     return (struct tcs_ns_span){
         .lo = (int64_t)(units_floor(units, SIM_UNIT) / SIM_UNIT),
@@ -120,19 +124,29 @@ struct tcs_ns_span sim_world_value(const struct sim_world *world,
 bool sim_world_is_in(const struct sim_world *world, uint64_t moment,
                      struct tcs_ns_span span)
 {
-    tcs_i128 units = sim_world_units(world, moment);
+    /* It changes its course at the beginning of a tick only. */
+    tcs_i128 first = sim_world_units(world, moment, 0);
+    tcs_i128 last = sim_world_units(world, moment, SIM_PARTS - 1);
 
-    return (span.lo == INT64_MIN || span.lo * SIM_UNIT <= units) &&
-           (span.hi == INT64_MAX || span.hi * SIM_UNIT >= units);
+    return (span.lo == INT64_MIN || span.lo * SIM_UNIT <= first) &&
+           (span.hi == INT64_MAX || span.hi * SIM_UNIT >= last);
+}
+
+tcs_i128 sim_world_reading_units(const struct sim_world *world, size_t i)
+{
+    return sim_world_units(world, world->moments[i], world->parts[i]);
 }
 
 bool sim_world_is_gap(const struct sim_world *world, size_t i)
 {
-    tcs_i128 rise = sim_world_units(world, world->moments[i + 1]) -
-                    sim_world_units(world, world->moments[i]);
-    tcs_i128 run = world->moments[i + 1] - world->moments[i];
+    tcs_i128 rise = sim_world_reading_units(world, i + 1) -
+                    sim_world_reading_units(world, i);
+    tcs_i128 parts =
+        (tcs_i128)(world->moments[i + 1] - world->moments[i]) * SIM_PARTS +
+        world->parts[i + 1] - world->parts[i];
 
-    return rise < run * world->rate_lo || rise > run * world->rate_hi;
+    return rise < parts * (world->rate_lo / SIM_PARTS) ||
+           rise > parts * (world->rate_hi / SIM_PARTS);
 }
 
 /* From `moment` on the clock has another rate, and was set by `step`. */
@@ -141,9 +155,10 @@ static void turn(struct sim_world *world, uint64_t moment, int64_t rate,
 {
     struct sim_piece piece = { moment, 0, rate };
 
-    g_assert(rate >= world->rate_lo && rate <= world->rate_hi);
+    g_assert((rate >= world->rate_lo && rate <= world->rate_hi) || rate == 0);
+    g_assert(rate % SIM_PARTS == 0);
     g_assert(world->n_pieces < SIM_PIECES_MAX);
-    piece.units = sim_world_units(world, moment) + step;
+    piece.units = sim_world_units(world, moment, 0) + step;
     if (world->pieces[world->n_pieces - 1].start == moment) {
         world->n_pieces--;
     }
@@ -233,8 +248,12 @@ static size_t happen(struct sim_world *world, struct seeded *random, size_t i,
         turn(world, a, other, 0);
         turn(world, within(random, t[1], t[2]), rate, 0);
         return 2;
+    case SIM_SUSPEND:
+        turn(world, MIN(a, b), 0, 0);
+        turn(world, MAX(a, b), other, 0);
+        return 1;
     case SIM_DECAY:
-        turn(world, MIN(a, b), rate + (other - rate) / 2, 0);
+        turn(world, MIN(a, b), clamp_rate(world, rate + (other - rate) / 2), 0);
         turn(world, MAX(a, b), other, 0);
         return 1;
     default:
@@ -247,7 +266,7 @@ static enum sim_event random_event(struct seeded *random, unsigned int events)
     unsigned int pick;
 
     do {
-        pick = 1u << seeded_range(random, 0, 7);
+        pick = 1u << seeded_range(random, 0, 8);
     } while (!(events & pick));
     return (enum sim_event)pick;
 }
@@ -323,11 +342,10 @@ static void schedule(struct sim_world *world, struct seeded *random)
         log_range(random, NS_PER_MS, (uint64_t)10000 * NS_PER_MS);
     uint64_t ramp = seeded_range(random, 0, 2), before = 0, edge;
     uint64_t margin = ticks_of(world, interval_ns) * seeded_range(random, 1, 4);
-    /* Brackets may touch; they grow where a guest's counter is slow and its
-     * offset vague. */
+    /* Brackets grow where a guest's counter is slow and its offset vague. */
     uint64_t apart = scenario->is_guest
                          ? 4096
-                         : ticks_of(world, seeded_range(random, 0, 20000));
+                         : 1 + ticks_of(world, seeded_range(random, 0, 20000));
 
     for (size_t i = 0; i < world->n; i++) {
         struct tcs_host_span *when = &world->readings[i].when;
@@ -353,9 +371,14 @@ static void schedule(struct sim_world *world, struct seeded *random)
             when->lo.ticks + ticks_of(world, random_delay(world, random));
         /* After the last one even where their brackets touch. */
         world->moments[i] = MAX(world->moments[i], before + 1);
+        world->parts[i] = edgy_range(random, 0, SIM_PARTS - 1);
         when->hi.ticks =
             world->moments[i] + ticks_of(world, random_delay(world, random));
         before = world->moments[i];
+        if (scenario->overlaps && i > 0 && seeded_range(random, 0, 1)) {
+            when->lo.ticks = edgy_range(
+                random, world->readings[i - 1].when.lo.ticks, when->lo.ticks);
+        }
     }
 
     /* All of it is moved to where counters break, or anywhere. */
@@ -419,7 +442,7 @@ static void read_all(struct sim_world *world, struct seeded *random)
 
     random_map(&map, random);
     for (size_t i = 0; i < world->n; i++) {
-        tcs_i128 units = sim_world_units(world, world->moments[i]);
+        tcs_i128 units = sim_world_reading_units(world, i);
         int64_t shown = (int64_t)(units_floor(units, step) / SIM_UNIT);
 
         world->readings[i].value = tcs_clock_value(shown, world->resolution_ns);
@@ -450,10 +473,14 @@ void sim_world_init(struct sim_world *world,
 
     world->allowed =
         tcs_rate_span_widen((struct tcs_rate_span){ nominal, nominal }, ppm);
-    world->rate_lo = (int64_t)tcs_ceil_div(world->allowed.lo.ns * scale,
-                                           (tcs_i128)world->allowed.lo.ticks);
-    world->rate_hi = (int64_t)tcs_floor_div(world->allowed.hi.ns * scale,
-                                            (tcs_i128)world->allowed.hi.ticks);
+    world->rate_lo =
+        SIM_PARTS *
+        (int64_t)tcs_ceil_div(world->allowed.lo.ns * scale,
+                              (tcs_i128)world->allowed.lo.ticks * SIM_PARTS);
+    world->rate_hi =
+        SIM_PARTS *
+        (int64_t)tcs_floor_div(world->allowed.hi.ns * scale,
+                               (tcs_i128)world->allowed.hi.ticks * SIM_PARTS);
     schedule(world, random);
     run_clock(world, random);
     read_all(world, random);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <string.h>
 
 #include "clocksync/timeline.h"
 #include "sim-clock.h"
@@ -143,7 +144,7 @@ static bool is_ambiguous(const struct sim_world *world,
 
     for (size_t i = 0; i < world->n; i++) {
         const struct tcs_host_span *when = &world->readings[i].when;
-        tcs_i128 ticks = when->hi.ticks - when->lo.ticks;
+        tcs_i128 ticks = when->hi.ticks - when->lo.ticks + 2;
 
         slack = MAX(slack, ticks * world->rate_hi);
         if (i + 1 < world->n && !sim_world_is_gap(world, i)) {
@@ -160,9 +161,9 @@ static bool is_ambiguous(const struct sim_world *world,
                          -world->rate_hi;
         tcs_i128 least = unknown, most = -unknown, hi;
 
-        lo += sim_world_units(world, world->moments[i]);
+        lo += sim_world_reading_units(world, i);
         do {
-            tcs_i128 units = sim_world_units(world, world->moments[i]);
+            tcs_i128 units = sim_world_reading_units(world, i);
 
             least = MIN(least, units);
             most = MAX(most, units);
@@ -172,7 +173,7 @@ static bool is_ambiguous(const struct sim_world *world,
                  ? unknown
                  : (tcs_i128)(world->moments[i] - world->moments[i - 1]) *
                        world->rate_hi;
-        hi += sim_world_units(world, world->moments[i - 1]);
+        hi += sim_world_reading_units(world, i - 1);
         lo = MIN(lo, least) - slack;
         hi = MAX(hi, most) + slack;
         stretches += value.lo * SIM_UNIT <= hi && value.hi * SIM_UNIT >= lo;
@@ -187,7 +188,9 @@ static bool is_ambiguous(const struct sim_world *world,
 static void check_when(struct sim *sim, uint64_t moment)
 {
     const struct sim_world *world = &sim->world;
-    struct tcs_ns_span value = sim_world_value(world, moment), again;
+    unsigned int part =
+        (unsigned int)seeded_range(&sim->random, 0, 2) * (SIM_PARTS - 1) / 2;
+    struct tcs_ns_span value = sim_world_value(world, moment, part), again;
     struct tcs_host_span when;
 
     if (seeded_range(&sim->random, 0, 3) == 0) {
@@ -261,14 +264,44 @@ static void check_world(struct sim *sim)
     }
 }
 
+/* Forgets those readings that the timeline does not use. */
+static void keep_used(struct sim *sim)
+{
+    struct sim_world *world = &sim->world;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < world->n && kept < sim->timeline.n; i++) {
+        if (memcmp(&world->readings[i], &sim->timeline.readings[kept],
+                   sizeof(world->readings[i])) == 0) {
+            world->readings[kept] = world->readings[i];
+            world->moments[kept] = world->moments[i];
+            world->parts[kept] = world->parts[i];
+            kept++;
+        }
+    }
+    PROPERTY(&sim->random, kept == sim->timeline.n);
+    PROPERTY(&sim->random, kept + sim->timeline.dropped == world->n);
+    PROPERTY(&sim->random, kept == world->n || world->scenario->overlaps);
+    world->n = kept;
+}
+
 static void sim_begin(struct sim *sim, const struct sim_scenario *scenario)
 {
-    sim_world_init(&sim->world, scenario, &sim->random);
-    tcs_timeline_init(&sim->timeline, sim->world.allowed);
-    for (size_t i = 0; i < sim->world.n; i++) {
-        PROPERTY(&sim->random, tcs_timeline_add(&sim->timeline,
-                                                &sim->world.readings[i]) == 0);
+    struct sim_world *world = &sim->world;
+    size_t first;
+
+    sim_world_init(world, scenario, &sim->random);
+    tcs_timeline_init(&sim->timeline, world->allowed);
+    /* In any order. */
+    first = seeded_range(&sim->random, 0, world->n - 1);
+    for (size_t i = 0; i < world->n; i++) {
+        PROPERTY(&sim->random,
+                 tcs_timeline_add(&sim->timeline,
+                                  &world->readings[(first + i) % world->n]) ==
+                     0);
     }
+    PROPERTY(&sim->random, tcs_timeline_finish(&sim->timeline) == 0);
+    keep_used(sim);
 }
 
 static const struct sim_scenario scenarios[] = {
@@ -288,6 +321,8 @@ static const struct sim_scenario scenarios[] = {
       .is_calm = true, .n_min = 3, .n_max = 40 },
     { "guest", SIM_EVENTS, .wanders = true, .is_guest = true, .n_min = 3,
       .n_max = 40 },
+    { "suspend", SIM_SUSPEND, .wanders = true, .n_min = 3, .n_max = 40 },
+    { "overlap", 0, .overlaps = true, .n_min = 3, .n_max = 40 },
     { "few", SIM_EVENTS, .n_min = 3, .n_max = 6 },
     { "two", SIM_EVENTS, .n_min = 2, .n_max = 2 },
     { "one", SIM_RATE, .n_min = 1, .n_max = 1 },
@@ -319,8 +354,9 @@ static int64_t vague_ns(const struct sim_world *world, size_t i)
 {
     const struct tcs_host_reading *r = &world->readings[i];
 
+    /* Taken at any moment of its last tick, and asked for any of one tick. */
     return r->value.hi - r->value.lo +
-           ns_in(world, r->when.hi.ticks - r->when.lo.ticks);
+           ns_in(world, r->when.hi.ticks - r->when.lo.ticks + 2);
 }
 
 /*
@@ -351,7 +387,7 @@ static int64_t rate_ns(const struct sim_world *world, size_t i)
 
     for (size_t j = i - 1; j <= i + 1; j += 2) {
         const struct tcs_host_reading *n = &world->readings[j];
-        tcs_i128 length = n[1].when.lo.ticks - n[0].when.hi.ticks;
+        tcs_i128 length = n[1].when.lo.ticks - n[0].when.hi.ticks - 1;
         tcs_i128 vague = vague_ns(world, j) + vague_ns(world, j + 1);
 
         /* Readings that touch tell no rate. */

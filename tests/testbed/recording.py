@@ -59,28 +59,40 @@ class Recording:
         assert result.status == (4 if None in found else 0), (result.status, result.err)
         return found
 
-    def splits(self, before, after, cpu=0):
-        """Asserts that a vCPU's counter maps by the first of two replies up to when that was
-        given, by the second one from then on, and not at all for some time in between.
-        Returns how much of the time between the two is unknown. Unscaled vCPUs only."""
+    def _follows(self, vcpu, host, row):
+        """Whether a vCPU's counter had a value then; both sides know it within their bounds."""
+        value, low, high = row
+        assert low <= value <= high, row
+        truth = (host + vcpu["offset"]) % 2**64
+        return low - vcpu["bound-ticks"] <= truth <= high + vcpu["bound-ticks"]
+
+    def never_wrong(self, before, after, cpu=0):
+        """Asserts that a vCPU's counter maps by the first of two replies, then perhaps not at all,
+        then by the second one, over the time between the two. Unscaled vCPUs only.
+        Returns the host's counter when the first held last and when the second held first."""
         old, new = before["vcpus"][cpu], after["vcpus"][cpu]
         first, last = old["counter-after"], new["counter-before"]
-        at = [first + (last - first) * i // STEPS for i in range(STEPS + 1)]
-        rows = self.map("host:x86-tsc", f"guest:x86-tsc@{cpu}", at)
+        while True:
+            at = [first + (last - first) * i // STEPS for i in range(STEPS + 1)]
+            rows = self.map("host:x86-tsc", f"guest:x86-tsc@{cpu}", at)
+            state = ["old" if row and self._follows(old, host, row) else
+                     "new" if row and self._follows(new, host, row) else
+                     "wrong" if row else "unknown" for host, row in zip(at, rows)]
+            assert state == sorted(state, key=["old", "unknown", "new", "wrong"].index) and \
+                "wrong" not in state, (state, old, new)
+            begin = max((h for h, s in zip(at, state) if s == "old"), default=None)
+            end = min((h for h, s in zip(at, state) if s == "new"), default=None)
+            if "unknown" in state or last - first < STEPS:
+                return begin, end
+            first, last = begin, end  # the gap is narrower than a step
 
-        def follows(vcpu, host, row):
-            # Both know the counter within their bounds.
-            value, low, high = row
-            assert low <= value <= high, row
-            truth = (host + vcpu["offset"]) % 2**64
-            return low - vcpu["bound-ticks"] <= truth <= high + vcpu["bound-ticks"]
-
-        state = ["old" if row and follows(old, host, row) else
-                 "new" if row and follows(new, host, row) else
-                 "wrong" if row else "unknown" for host, row in zip(at, rows)]
-        ordered = sorted(state, key=["old", "unknown", "new", "wrong"].index)
-        assert state == ordered and set(state) == {"old", "unknown", "new"}, (state, old, new)
-        return state.count("unknown") / len(state)
+    def splits(self, before, after, cpu=0):
+        """The same, and there is such a gap, and both mappings are known beside it.
+        Returns how much of the time between the two replies is unknown."""
+        begin, end = self.never_wrong(before, after, cpu)
+        assert begin is not None and end is not None and end - begin > STEPS, (begin, end)
+        first, last = (r["vcpus"][cpu]["counter-after"] for r in (before, after))
+        return (end - begin) / (last - first)
 
 
 def sound(reply):

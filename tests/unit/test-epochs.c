@@ -87,6 +87,11 @@ static void case_unknown(void)
     tcs_epochs_note(&report, false, "reset");
     g_assert_cmpint(tcs_epochs_generation(), ==, 2);
     g_assert_cmpint(last(1).map.offset, ==, 0);
+    tcs_epochs_note(&report, false, "reset");
+    g_assert_cmpint(tcs_epochs_generation(), ==, 2);
+    /* It was moving; that it rests where it was seen last is by chance. */
+    note(report, "cont");
+    g_assert_cmpstr(last(2).cause, ==, "cont");
 }
 
 static void case_bounds(void)

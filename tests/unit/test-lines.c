@@ -56,6 +56,7 @@ static void assert_rate(const struct tcs_lines *lines, struct tcs_rate lo,
         0);
 }
 
+/* A reading of 1000 was taken from there up to 1001, and so is a question. */
 static void test_examples(void)
 {
     struct tcs_lines lines;
@@ -65,20 +66,20 @@ static void test_examples(void)
     g_assert_cmpint(tcs_lines_at(&lines, host_span(5, 5), &value), ==, -ERANGE);
     g_assert_cmpint(add(&lines, 1000, 1000, 500, 502), ==, 0);
     assert_rate(&lines, (struct tcs_rate){ 0, 1 }, (struct tcs_rate){ 1, 0 });
-    assert_at(&lines, 1000, 500, 502);
+    assert_at(&lines, 1000, INT64_MIN, INT64_MAX);
     assert_at(&lines, 1001, 500, INT64_MAX);
     assert_at(&lines, 999, INT64_MIN, 502);
 
     g_assert_cmpint(add(&lines, 1010, 1010, 505, 507), ==, 0);
-    assert_rate(&lines, (struct tcs_rate){ 3, 10 }, (struct tcs_rate){ 7, 10 });
-    assert_at(&lines, 1000, 500, 502);
+    /* 505 - 502 in 11 ticks, or 507 - 500 in 9. */
+    assert_rate(&lines, (struct tcs_rate){ 3, 11 }, (struct tcs_rate){ 7, 9 });
+    assert_at(&lines, 1000, 499, 503);
     assert_at(&lines, 1005, 502, 505);
-    assert_at(&lines, 1020, 508, 514);
-    assert_at(&lines, 1011, 505, 508);
-    assert_at(&lines, 0, 500 - 700, 502 - 300);
+    assert_at(&lines, 1020, 507, 516);
+    assert_at(&lines, 0, 500 - 779, 502 - 272);
     g_assert_cmpint(tcs_lines_at(&lines, host_span(1000, 1010), &value), ==, 0);
-    g_assert_cmpint(value.lo, ==, 500);
-    g_assert_cmpint(value.hi, ==, 507);
+    g_assert_cmpint(value.lo, ==, 499);
+    g_assert_cmpint(value.hi, ==, 508);
 
     tcs_lines_clear(&lines);
     g_assert_cmpint(tcs_lines_at(&lines, host_span(5, 5), &value), ==, -ERANGE);
@@ -93,18 +94,18 @@ static void test_bracket(void)
     struct tcs_lines lines;
 
     tcs_lines_init(&lines, half);
-    g_assert_cmpint(add(&lines, 1000, 1010, 500, 501), ==, 0);
-    assert_at(&lines, 1000, 495, 501);
-    assert_at(&lines, 1010, 500, 506);
+    g_assert_cmpint(add(&lines, 1000, 1009, 500, 501), ==, 0);
+    assert_at(&lines, 1000, 495, 502);
+    assert_at(&lines, 1009, 499, 506);
     tcs_lines_clear(&lines);
     /* A clock that is wide by more than its bracket allows at this rate. */
     tcs_lines_init(&lines, half);
-    g_assert_cmpint(add(&lines, 1000, 1010, 500, 500), ==, 0);
-    g_assert_cmpint(add(&lines, 1100, 1110, 556, 560), ==, -EDOM);
-    g_assert_cmpint(add(&lines, 1100, 1110, 540, 544), ==, -EDOM);
-    g_assert_cmpint(add(&lines, 1100, 1110, 555, 555), ==, 0);
-    assert_at(&lines, 1000, 500, 500);
-    assert_at(&lines, 1110, 555, 555);
+    g_assert_cmpint(add(&lines, 1000, 1009, 500, 500), ==, 0);
+    g_assert_cmpint(add(&lines, 1100, 1109, 556, 560), ==, -EDOM);
+    g_assert_cmpint(add(&lines, 1100, 1109, 540, 544), ==, -EDOM);
+    g_assert_cmpint(add(&lines, 1100, 1109, 555, 555), ==, 0);
+    assert_at(&lines, 1000, 500, 501);
+    assert_at(&lines, 1109, 554, 555);
     tcs_lines_clear(&lines);
 }
 
@@ -119,7 +120,7 @@ static void test_errors(void)
     g_assert_cmpint(add(&lines, 10, 11, 7, 6), ==, -EINVAL);
     g_assert_cmpint(add(&lines, 10, 11, INT64_MIN, 6), ==, -EINVAL);
     g_assert_cmpint(add(&lines, 10, 11, 5, INT64_MAX), ==, -EINVAL);
-    g_assert_cmpint(add(&lines, 0, (uint64_t)far, 5, 6), ==, -ERANGE);
+    g_assert_cmpint(add(&lines, 0, (uint64_t)far - 1, 5, 6), ==, -ERANGE);
     g_assert_cmpint(add(&lines, 0, 1, 5, far + 5), ==, -ERANGE);
     g_assert_cmpuint(lines.readings, ==, 0);
 
@@ -132,11 +133,13 @@ static void test_errors(void)
     g_assert_cmpint(add(&lines, 300, 300, 50 + far, 50 + far), ==, -ERANGE);
     g_assert_cmpint(add(&lines, 300, 300, 50 - far, 50 - far), ==, -ERANGE);
     g_assert_cmpuint(lines.readings, ==, 2);
-    g_assert_cmpint(add(&lines, 99 + far, 99 + far, 49 + far, 49 + far), ==, 0);
-
-    g_assert_cmpint(tcs_lines_at(&lines, host_span(0, 100 + far), &value), ==,
+    g_assert_cmpint(add(&lines, 99 + far, 99 + far, 49 + far, 49 + far), ==,
                     -ERANGE);
+    g_assert_cmpint(add(&lines, 98 + far, 98 + far, 49 + far, 49 + far), ==, 0);
+
     g_assert_cmpint(tcs_lines_at(&lines, host_span(0, 99 + far), &value), ==,
+                    -ERANGE);
+    g_assert_cmpint(tcs_lines_at(&lines, host_span(0, 98 + far), &value), ==,
                     0);
     tcs_lines_clear(&lines);
 }
@@ -347,13 +350,13 @@ static void random_constraints(const struct brute *brute, struct seeded *random,
     if (brute->n == 0) {
         /* The first reading is the origin: (before, lo) is (0, 0). */
         *ret_above = (struct constraint){ 0, seeded_signed(random, 0, 6) };
-        *ret_below = (struct constraint){ seeded_signed(random, 0, 4), 0 };
+        *ret_below = (struct constraint){ seeded_signed(random, 1, 4), 0 };
         return;
     }
     struct constraint above = brute->ceiling[brute->n - 1];
     struct constraint below = brute->floor[brute->n - 1];
     int64_t before = above.ticks + seeded_signed(random, 0, 5);
-    int64_t after = MAX(before, below.ticks) + seeded_signed(random, 0, 4);
+    int64_t after = MAX(before + 1, below.ticks) + seeded_signed(random, 0, 4);
     int64_t lo = below.ns + seeded_signed(random, -2, 6);
     int64_t hi = lo + seeded_signed(random, 0, 6);
     int64_t hi_again = above.ns + seeded_signed(random, -2, 4);
@@ -367,7 +370,9 @@ static struct tcs_host_reading scaled_reading(const struct brute *brute,
                                               struct constraint below)
 {
     return reading(brute->origin + (uint64_t)(above.ticks * brute->tick_unit),
-                   brute->origin + (uint64_t)(below.ticks * brute->tick_unit),
+                   /* Which lasts until the constraint's moment. */
+                   brute->origin + (uint64_t)(below.ticks * brute->tick_unit) -
+                       1,
                    (int64_t)(brute->origin_ns + below.ns * brute->ns_unit),
                    (int64_t)(brute->origin_ns + above.ns * brute->ns_unit));
 }
@@ -407,7 +412,7 @@ static void check_brute(struct seeded *random, const struct brute *brute,
         if (seeded_range(random, 0, 2) == 0) {
             from = to;
         }
-        struct tcs_ns_span wanted = brute_at(brute, slopes, n, from, to);
+        struct tcs_ns_span wanted = brute_at(brute, slopes, n, from, to + 1);
         struct tcs_ns_span actual;
         int ret = tcs_lines_at(lines,
                                host_span(brute->origin + (uint64_t)from,
@@ -466,9 +471,12 @@ static void test_brute_force(void)
 }
 
 /*
- * A clock with one rate for ever: rate_ns / rate_ticks ns a tick. Its value is
- * kept in units of 1 / rate_ticks ns.
+ * A clock with one rate for ever: rate_ns / rate_ticks ns a tick. A moment is a
+ * number of parts of a tick, of which the counter shows the whole ones; the
+ * clock's value is kept in units of 1 / (PARTS * rate_ticks) ns.
  */
+#define PARTS 64
+
 struct simulated {
     uint64_t start;
     int64_t start_ns;
@@ -500,22 +508,29 @@ static struct simulated random_clock(struct seeded *random)
     return clock;
 }
 
-static tcs_i128 units_at(const struct simulated *clock, uint64_t ticks)
+static tcs_i128 units_at(const struct simulated *clock, uint64_t ticks,
+                         unsigned int part)
 {
-    return (tcs_i128)clock->start_ns * clock->rate_ticks +
-           ((tcs_i128)ticks - clock->start) * clock->rate_ns;
+    return (tcs_i128)clock->start_ns * clock->rate_ticks * PARTS +
+           (((tcs_i128)ticks - clock->start) * PARTS + part) * clock->rate_ns;
 }
 
+/* Whether the clock's values throughout a tick are in `span`. */
 static bool contains_truth(const struct simulated *clock,
                            struct tcs_ns_span span, uint64_t ticks)
 {
-    tcs_i128 units = units_at(clock, ticks), unit = clock->rate_ticks;
+    tcs_i128 first = units_at(clock, ticks, 0);
+    tcs_i128 last = units_at(clock, ticks, PARTS - 1);
+    tcs_i128 unit = (tcs_i128)clock->rate_ticks * PARTS;
 
-    return (span.lo == INT64_MIN || span.lo * unit <= units) &&
-           (span.hi == INT64_MAX || span.hi * unit >= units);
+    return (span.lo == INT64_MIN || span.lo * unit <= first) &&
+           (span.hi == INT64_MAX || span.hi * unit >= last);
 }
 
-/* A bracket around `ticks`; its ends do not go back behind *previous. */
+/*
+ * A bracket around some moment of the tick `ticks`; its ends do not go back
+ * behind *previous.
+ */
 static struct tcs_host_reading read_clock(const struct simulated *clock,
                                           struct seeded *random, uint64_t ticks,
                                           unsigned int width_bits,
@@ -523,8 +538,9 @@ static struct tcs_host_reading read_clock(const struct simulated *clock,
 {
     uint64_t before = seeded_before(random, ticks, width_bits);
     uint64_t after = seeded_after(random, ticks, width_bits);
-    int64_t shown = (int64_t)round_down(units_at(clock, ticks),
-                                        (tcs_i128)clock->rate_ticks);
+    unsigned int part = seeded_range(random, 0, 2) * (PARTS - 1) / 2;
+    tcs_i128 unit = (tcs_i128)clock->rate_ticks * PARTS;
+    int64_t shown = (int64_t)round_down(units_at(clock, ticks, part), unit);
 
     return (struct tcs_host_reading){
         .when = host_span(MAX(before, previous->lo.ticks),

@@ -54,18 +54,24 @@ static void test_extrapolate_examples(void)
     struct tcs_rate_span half = rates(1, 2, 1, 2);
     struct tcs_rate_span about = rates(1, 3, 2, 3);
 
-    /* Nothing is assumed about where in [1000, 1010] it was read. */
+    /*
+     * Nothing is assumed about where in [1000, 1011) it was read; and what
+     * showed as 1000 may be almost 1001.
+     */
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1000, 1000), half),
-              495, 501);
+              494, 502);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1010, 1010), half),
-              500, 506);
+              499, 507);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(2010, 2010), half),
-              1000, 1006);
-    assert_ns(tcs_host_reading_extrapolate(&r, host_span(10, 10), half), 0, 6);
+              999, 1007);
+    assert_ns(tcs_host_reading_extrapolate(&r, host_span(10, 10), half), -1, 7);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1010, 2010), about),
-              500, 501 + 674);
+              499, 501 + 674);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(0, 1), about),
-              500 - 674, 501 - 333);
+              500 - 674, 501 - 332);
+    r = reading(1000, 1000, 500, 501);
+    assert_ns(tcs_host_reading_extrapolate(&r, host_span(1000, 1000), half),
+              499, 502);
     assert_ns(tcs_host_reading_extrapolate(
                   &r, host_span(0, UINT64_MAX),
                   rates(RATE_LIMIT - 1, 1, RATE_LIMIT - 1, 1)),
@@ -77,24 +83,24 @@ static void test_extrapolate_unknown(void)
     struct tcs_rate_span any = TCS_RATE_SPAN_MONOTONE;
     struct tcs_host_reading r = reading(1000, 1010, 500, 501);
 
-    assert_ns(tcs_host_reading_extrapolate(&r, host_span(1010, 9000), any), 500,
+    assert_ns(tcs_host_reading_extrapolate(&r, host_span(1011, 9000), any), 500,
               NO_HI);
-    assert_ns(tcs_host_reading_extrapolate(&r, host_span(7, 1000), any), NO_LO,
+    assert_ns(tcs_host_reading_extrapolate(&r, host_span(7, 999), any), NO_LO,
               501);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1001, 1009), any),
               NO_LO, NO_HI);
-    /* One moment, read and asked for. */
+    /* Of two moments in one tick either may be the earlier one. */
     r = reading(1000, 1000, 500, 501);
-    assert_ns(tcs_host_reading_extrapolate(&r, host_span(1000, 1000), any), 500,
-              501);
+    assert_ns(tcs_host_reading_extrapolate(&r, host_span(1000, 1000), any),
+              NO_LO, NO_HI);
     r = reading(1000, 1010, NO_LO, 501);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1010, 1010),
                                            rates(1, 2, 1, 2)),
-              NO_LO, 506);
+              NO_LO, 507);
     r = reading(1000, 1010, 500, NO_HI);
     assert_ns(tcs_host_reading_extrapolate(&r, host_span(1010, 1010),
                                            rates(1, 2, 1, 2)),
-              500, NO_HI);
+              499, NO_HI);
 }
 
 /* The ends to the nanosecond, for a random reading and random rates. */
@@ -121,8 +127,9 @@ static void test_extrapolate_exact(void)
 
         struct tcs_ns_span actual = tcs_host_reading_extrapolate(&r, at, rate);
         /* Ticks from the reading to the moment, at the least and the most. */
-        tcs_i128 least = (tcs_i128)at.lo.ticks - r.when.hi.ticks;
-        tcs_i128 most = (tcs_i128)at.hi.ticks - r.when.lo.ticks;
+        tcs_i128 least =
+            (tcs_i128)at.lo.ticks - (r.when.hi.ticks + (tcs_i128)1);
+        tcs_i128 most = at.hi.ticks + (tcs_i128)1 - r.when.lo.ticks;
         tcs_i128 down = least * (least < 0 ? rate.hi.ns : rate.lo.ns);
         tcs_i128 up = most * (most < 0 ? rate.lo.ns : rate.hi.ns);
         tcs_i128 lo = down / (tcs_i128)ticks, hi = up / (tcs_i128)ticks;
@@ -139,11 +146,16 @@ static void test_extrapolate_exact(void)
 }
 
 /*
- * A simulated clock whose rate changes at random within what is allowed. Time
- * is kept in units of 1 / RATE_UNIT ns, so the truth is exact.
+ * A simulated clock whose rate changes at random within what is allowed. A
+ * moment is a number of parts of a tick, of which the counter shows the whole
+ * ones. Time is kept in units of 1 / UNIT ns, so the truth is exact.
  */
+#define PARTS     64
 #define RATE_UNIT ((int64_t)1 << 20)
+#define UNIT      (PARTS * RATE_UNIT)
 #define SEGMENTS  12
+
+typedef tcs_u128 moment_t;
 
 struct simulated {
     uint64_t start; /* host ticks */
@@ -167,7 +179,7 @@ static struct simulated simulated_start(struct seeded *random)
     clock.start = seeded_counter(random);
     clock.start = MIN(clock.start, UINT64_MAX - length);
     clock.units[0] =
-        (tcs_i128)seeded_signed(random, -(1LL << 61), 1LL << 61) * RATE_UNIT;
+        (tcs_i128)seeded_signed(random, -(1LL << 61), 1LL << 61) * UNIT;
     for (int i = 0; i < SEGMENTS; i++) {
         /* The extremes must occur, and often. */
         uint64_t rate = seeded_range(random, 0, 1)
@@ -175,46 +187,69 @@ static struct simulated simulated_start(struct seeded *random)
                             : (seeded_range(random, 0, 1) ? lo : hi);
 
         clock.units[i + 1] =
-            clock.units[i] + (tcs_i128)rate * clock.segment_ticks;
+            clock.units[i] + (tcs_i128)rate * PARTS * clock.segment_ticks;
     }
     clock.allowed = rates(lo, RATE_UNIT, hi, RATE_UNIT);
     return clock;
 }
 
-static uint64_t simulated_moment(const struct simulated *clock,
+static moment_t simulated_moment(const struct simulated *clock,
                                  struct seeded *random)
 {
     uint64_t length = clock->segment_ticks * SEGMENTS;
 
-    return clock->start + seeded_range(random, 0, length);
+    return (moment_t)clock->start * PARTS +
+           seeded_range(random, 0, length * PARTS);
 }
 
-static tcs_i128 simulated_units(const struct simulated *clock, uint64_t ticks)
+static uint64_t counter_at(moment_t moment)
 {
-    uint64_t since = ticks - clock->start;
-    uint64_t i = MIN(since / clock->segment_ticks, SEGMENTS - 1);
+    return (uint64_t)(moment / PARTS);
+}
+
+/* Some moment of these ticks; the very first and last ones often. */
+static moment_t moment_in(struct tcs_host_span at, struct seeded *random)
+{
+    moment_t first = (moment_t)at.lo.ticks * PARTS;
+    moment_t last = (moment_t)at.hi.ticks * PARTS + PARTS - 1;
+
+    switch (seeded_range(random, 0, 3)) {
+    case 0:
+        return first;
+    case 1:
+        return last;
+    default:
+        return first + seeded_range(random, 0, (uint64_t)(last - first));
+    }
+}
+
+static tcs_i128 simulated_units(const struct simulated *clock, moment_t moment)
+{
+    tcs_i128 since =
+        (tcs_i128)moment - (tcs_i128)((moment_t)clock->start * PARTS);
+    tcs_i128 segment = (tcs_i128)clock->segment_ticks * PARTS;
+    tcs_i128 i = MIN(since / segment, SEGMENTS - 1);
     tcs_i128 rise = clock->units[i + 1] - clock->units[i];
 
     /* Exact, as each segment's rate is a whole number of units. */
-    return clock->units[i] + rise / (tcs_i128)clock->segment_ticks *
-                                 (since - i * clock->segment_ticks);
+    return clock->units[i] + rise / segment * (since - i * segment);
 }
 
 /* A clock shows whole nanoseconds, rounded down. */
-static int64_t simulated_shown(const struct simulated *clock, uint64_t ticks)
+static int64_t simulated_shown(const struct simulated *clock, moment_t moment)
 {
-    tcs_i128 units = simulated_units(clock, ticks);
-    tcs_i128 rest = ((units % RATE_UNIT) + RATE_UNIT) % RATE_UNIT;
+    tcs_i128 units = simulated_units(clock, moment);
+    tcs_i128 rest = ((units % UNIT) + UNIT) % UNIT;
 
-    return (int64_t)((units - rest) / RATE_UNIT);
+    return (int64_t)((units - rest) / UNIT);
 }
 
 static struct tcs_host_reading simulated_read(const struct simulated *clock,
                                               struct seeded *random)
 {
-    uint64_t truth = simulated_moment(clock, random);
-    uint64_t before = seeded_before(random, truth, 14);
-    uint64_t after = seeded_after(random, truth, 14);
+    moment_t truth = simulated_moment(clock, random);
+    uint64_t before = seeded_before(random, counter_at(truth), 14);
+    uint64_t after = seeded_after(random, counter_at(truth), 14);
 
     return (struct tcs_host_reading){
         .when = host_span(before, after),
@@ -223,20 +258,21 @@ static struct tcs_host_reading simulated_read(const struct simulated *clock,
 }
 
 static bool contains_truth(struct tcs_ns_span span,
-                           const struct simulated *clock, uint64_t ticks)
+                           const struct simulated *clock, moment_t moment)
 {
-    tcs_i128 units = simulated_units(clock, ticks);
+    tcs_i128 units = simulated_units(clock, moment);
 
-    return (span.lo == NO_LO || (tcs_i128)span.lo * RATE_UNIT <= units) &&
-           (span.hi == NO_HI || (tcs_i128)span.hi * RATE_UNIT >= units);
+    return (span.lo == NO_LO || (tcs_i128)span.lo * UNIT <= units) &&
+           (span.hi == NO_HI || (tcs_i128)span.hi * UNIT >= units);
 }
 
 static struct tcs_host_span random_moments(const struct simulated *clock,
                                            struct seeded *random)
 {
-    uint64_t a = simulated_moment(clock, random);
-    uint64_t b =
-        seeded_range(random, 0, 1) ? a : simulated_moment(clock, random);
+    uint64_t a = counter_at(simulated_moment(clock, random));
+    uint64_t b = seeded_range(random, 0, 1)
+                     ? a
+                     : counter_at(simulated_moment(clock, random));
 
     return host_span(MIN(a, b), MAX(a, b));
 }
@@ -255,7 +291,7 @@ static void test_extrapolate_truth(void)
             tcs_host_reading_extrapolate(&r, at, TCS_RATE_SPAN_MONOTONE);
 
         for (int i = 0; i < 6; i++) {
-            uint64_t moment = seeded_range(&random, at.lo.ticks, at.hi.ticks);
+            moment_t moment = moment_in(at, &random);
 
             PROPERTY(&random, contains_truth(value, &clock, moment));
             PROPERTY(&random, contains_truth(vague, &clock, moment));
@@ -305,9 +341,8 @@ static void test_many_truth(void)
                  tcs_host_readings_at(all, n, at, clock.allowed, &value) == 0);
         PROPERTY(&random, n > 0 || (value.lo == NO_LO && value.hi == NO_HI));
         for (int i = 0; i < 6; i++) {
-            PROPERTY(&random, contains_truth(value, &clock,
-                                             seeded_range(&random, at.lo.ticks,
-                                                          at.hi.ticks)));
+            PROPERTY(&random,
+                     contains_truth(value, &clock, moment_in(at, &random)));
         }
         for (size_t i = 0; i < n; i++) {
             struct tcs_ns_span alone =
@@ -329,7 +364,7 @@ static void test_contradiction_example(void)
     g_assert_cmpint(tcs_host_readings_at(all, 2, host_span(1500, 1500),
                                          rates(1, 2, 1, 2), &value),
                     ==, 0);
-    assert_ns(value, 745, 751);
+    assert_ns(value, 744, 752);
     value = (struct tcs_ns_span){ 7, 8 };
     g_assert_cmpint(tcs_host_readings_at(all, 3, host_span(2500, 2500),
                                          rates(1, 2, 1, 2), &value),
@@ -374,6 +409,76 @@ static void test_contradiction(void)
         }
         PROPERTY(&random, tcs_host_readings_at(both, 2, at, clock.allowed,
                                                &value) == expected);
+    }
+}
+
+/* Sorted, apart by a tick at least, and the tightest of those that are not. */
+static void test_tidy_examples(void)
+{
+    const struct tcs_rate half = { 1, 2 };
+    struct tcs_host_reading all[] = {
+        reading(300, 400, 7, 8), reading(0, 90, 1, 2),
+        reading(90, 100, 2, 3), /* a tick in common with the one before */
+        reading(340, 350, 5, 6), reading(360, 370, 5, 25),
+        reading(401, 401, 9, 9),
+    };
+
+    g_assert_cmpuint(tcs_host_readings_tidy(all, G_N_ELEMENTS(all), half), ==,
+                     4);
+    g_assert_cmpuint(all[0].when.lo.ticks, ==, 90);
+    g_assert_cmpuint(all[1].when.lo.ticks, ==, 340);
+    g_assert_cmpuint(all[2].when.lo.ticks, ==, 360);
+    g_assert_cmpuint(all[3].when.lo.ticks, ==, 401);
+    /* 20 ns of value count as much as 40 ticks, or nothing at all. */
+    all[0] = reading(0, 30, 7, 8);
+    all[1] = reading(10, 20, 7, 27);
+    g_assert_cmpuint(tcs_host_readings_tidy(all, 2, half), ==, 1);
+    g_assert_cmpuint(all[0].when.lo.ticks, ==, 0);
+    all[0] = reading(0, 30, 7, 8);
+    all[1] = reading(10, 20, 7, 27);
+    g_assert_cmpuint(tcs_host_readings_tidy(all, 2, (struct tcs_rate){ 1, 0 }),
+                     ==, 1);
+    g_assert_cmpuint(all[0].when.lo.ticks, ==, 10);
+    g_assert_cmpuint(tcs_host_readings_tidy(all, 0, half), ==, 0);
+}
+
+static void test_tidy(void)
+{
+    struct seeded random = seeded_start();
+
+    for (; random.case_number < CASES; random.case_number++) {
+        struct tcs_host_reading all[12], tidy[12];
+        size_t n = seeded_range(&random, 0, 12), kept;
+
+        for (size_t i = 0; i < n; i++) {
+            uint64_t lo = seeded_range(&random, 0, 40);
+
+            all[i] = reading(lo, lo + seeded_range(&random, 0, 9), (int64_t)i,
+                             (int64_t)i);
+            tidy[i] = all[i];
+        }
+        kept = tcs_host_readings_tidy(tidy, n, (struct tcs_rate){ 1, 2 });
+        PROPERTY(&random, (kept == 0) == (n == 0) && kept <= n);
+        for (size_t i = 0; i < kept; i++) {
+            PROPERTY(&random, i == 0 || tidy[i].when.lo.ticks >
+                                            tidy[i - 1].when.hi.ticks);
+        }
+        /* What was left out met one that is no wider. */
+        for (size_t j = 0; j < n; j++) {
+            uint64_t width = all[j].when.hi.ticks - all[j].when.lo.ticks;
+            bool is_kept = false, is_met = false;
+
+            for (size_t i = 0; i < kept; i++) {
+                is_kept |= tidy[i].value.lo == (int64_t)j;
+            }
+            for (size_t i = 0; i < n; i++) {
+                is_met |= i != j &&
+                          all[i].when.lo.ticks <= all[j].when.hi.ticks &&
+                          all[i].when.hi.ticks >= all[j].when.lo.ticks &&
+                          all[i].when.hi.ticks - all[i].when.lo.ticks <= width;
+            }
+            PROPERTY(&random, is_kept || is_met);
+        }
     }
 }
 
@@ -504,6 +609,8 @@ int main(int argc, char **argv)
     g_test_add_func("/reading/contradiction/example",
                     test_contradiction_example);
     g_test_add_func("/reading/contradiction/random", test_contradiction);
+    g_test_add_func("/reading/tidy/examples", test_tidy_examples);
+    g_test_add_func("/reading/tidy/random", test_tidy);
     g_test_add_func("/reading/widen/examples", test_widen_examples);
     g_test_add_func("/reading/widen/random", test_widen);
     g_test_add_func("/reading/guest", test_guest_reading);

@@ -237,6 +237,39 @@ static void test_centre_ends(void)
     g_assert_cmpuint(bound, ==, INT64_MAX);
 }
 
+/* An odd width: rounded toward the lower end, and the bound reaches both. */
+static void test_centre_rounding(void)
+{
+    static const struct {
+        int64_t lo, hi, centre;
+        uint64_t bound;
+    } rows[] = {
+        { 5, 6, 5, 1 },
+        { 5, 7, 6, 1 },
+        { 5, 8, 6, 2 },
+        { -6, -5, -6, 1 },
+        { -3, 0, -2, 2 },
+        { -1, 0, -1, 1 },
+        { -1, 2, 0, 2 },
+        { INT64_MIN + 1, INT64_MIN + 2, INT64_MIN + 1, 1 },
+        { INT64_MAX - 2, INT64_MAX - 1, INT64_MAX - 2, 1 },
+        { INT64_MIN + 1, INT64_MAX - 2, -1, INT64_MAX - 1 },
+        { INT64_MIN + 2, INT64_MAX - 1, 0, INT64_MAX - 1 },
+        { INT64_MIN + 1, 0, -(INT64_MAX / 2) - 1, INT64_MAX / 2 + 1 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        int64_t centre;
+        uint64_t bound;
+
+        g_assert_cmpint(
+            tcs_ns_span_centre(span(rows[i].lo, rows[i].hi), &centre, &bound),
+            ==, 0);
+        g_assert_cmpint(centre, ==, rows[i].centre);
+        g_assert_cmpuint(bound, ==, rows[i].bound);
+    }
+}
+
 static void test_centre(void)
 {
     struct seeded random = seeded_start();
@@ -304,6 +337,7 @@ int main(int argc, char **argv)
     g_test_add_func("/span/intersect/ends", test_intersect_ends);
     g_test_add_func("/span/intersect/random", test_intersect);
     g_test_add_func("/span/centre/ends", test_centre_ends);
+    g_test_add_func("/span/centre/rounding", test_centre_rounding);
     g_test_add_func("/span/centre/random", test_centre);
     g_test_add_func("/span/division/signs", test_division_signs);
     g_test_add_func("/span/division/random", test_division);

@@ -31,21 +31,23 @@ static void add_exact(struct tcs_timeline *timeline, uint64_t ticks, int64_t ns)
     g_assert_cmpint(add(timeline, ticks, ticks, ns, ns), ==, 0);
 }
 
-static int at(const struct tcs_timeline *timeline, uint64_t from, uint64_t to,
+static int at(struct tcs_timeline *timeline, uint64_t from, uint64_t to,
               struct tcs_ns_span *ret_value)
 {
+    g_assert_cmpint(tcs_timeline_finish(timeline), ==, 0);
     return tcs_timeline_at(timeline, host_span(from, to), ret_value);
 }
 
-static int when(const struct tcs_timeline *timeline, int64_t lo, int64_t hi,
+static int when(struct tcs_timeline *timeline, int64_t lo, int64_t hi,
                 struct tcs_host_span *ret_when)
 {
+    g_assert_cmpint(tcs_timeline_finish(timeline), ==, 0);
     return tcs_timeline_when(timeline, (struct tcs_ns_span){ lo, hi },
                              ret_when);
 }
 
-static void assert_at(const struct tcs_timeline *timeline, uint64_t from,
-                      uint64_t to, int64_t lo, int64_t hi)
+static void assert_at(struct tcs_timeline *timeline, uint64_t from, uint64_t to,
+                      int64_t lo, int64_t hi)
 {
     struct tcs_ns_span value;
 
@@ -54,8 +56,8 @@ static void assert_at(const struct tcs_timeline *timeline, uint64_t from,
     g_assert_cmpint(value.hi, ==, hi);
 }
 
-static void assert_when(const struct tcs_timeline *timeline, int64_t lo,
-                        int64_t hi, uint64_t from, uint64_t to)
+static void assert_when(struct tcs_timeline *timeline, int64_t lo, int64_t hi,
+                        uint64_t from, uint64_t to)
 {
     struct tcs_host_span moments;
 
@@ -79,7 +81,8 @@ static void test_empty(void)
         g_assert_cmpuint(moments.hi.ticks, ==, 8);
         /* Cleared it is as new, with the same rates. */
         add_exact(&timeline, 1000, 500);
-        assert_at(&timeline, 2000, 2000, 1000, 1000);
+        /* At any moment of a tick, from one of another. */
+        assert_at(&timeline, 2000, 2000, 999, 1001);
         tcs_timeline_clear(&timeline);
     }
 }
@@ -94,16 +97,21 @@ static void test_order(void)
     g_assert_cmpint(add(&timeline, 10, 11, INT64_MIN, 6), ==, -EINVAL);
     g_assert_cmpint(add(&timeline, 10, 11, 5, INT64_MAX), ==, -EINVAL);
     g_assert_cmpuint(timeline.n, ==, 0);
+    /* Any order; of those with a tick in common the tightest is kept. */
+    g_assert_cmpint(add(&timeline, 200, 300, 150, 160), ==, 0);
     g_assert_cmpint(add(&timeline, 100, 200, 50, 60), ==, 0);
-    g_assert_cmpint(add(&timeline, 99, 99, 50, 60), ==, -EINVAL);
-    g_assert_cmpint(add(&timeline, 199, 300, 50, 60), ==, -EINVAL);
-    g_assert_cmpuint(timeline.n, ==, 1);
-    /* They may touch. What the values are is not its business. */
-    g_assert_cmpint(add(&timeline, 200, 300, 0, 9), ==, 0);
+    g_assert_cmpint(add(&timeline, 10, 20, 5, 6), ==, 0);
+    g_assert_cmpint(add(&timeline, 130, 140, 50, 60), ==, 0);
+    g_assert_cmpint(tcs_timeline_finish(&timeline), ==, 0);
+    g_assert_cmpuint(timeline.n, ==, 3);
+    g_assert_cmpuint(timeline.dropped, ==, 1);
+    g_assert_cmpuint(timeline.readings[1].when.hi.ticks, ==, 140);
     for (uint64_t i = 0; i < 1000; i++) {
-        add_exact(&timeline, 300 + i, (int64_t)i);
+        add_exact(&timeline, 301 + i, (int64_t)i);
     }
-    g_assert_cmpuint(timeline.n, ==, 1002);
+    g_assert_cmpint(tcs_timeline_finish(&timeline), ==, 0);
+    g_assert_cmpuint(timeline.n, ==, 1003);
+    g_assert_cmpuint(timeline.dropped, ==, 1);
     tcs_timeline_clear(&timeline);
 }
 
@@ -114,10 +122,10 @@ static void test_single(void)
 
     tcs_timeline_init(&timeline, NEAR_HALF);
     g_assert_cmpint(add(&timeline, 1000, 1010, 500, 501), ==, 0);
-    assert_at(&timeline, 1000, 1000, 500 - 6, 501);
-    assert_at(&timeline, 1010, 1010, 500, 501 + 6);
-    assert_at(&timeline, 2010, 2010, 500 + 499, 501 + 507);
-    assert_at(&timeline, 0, 0, 500 - 507, 501 - 499);
+    assert_at(&timeline, 1000, 1000, 500 - 6, 502);
+    assert_at(&timeline, 1010, 1010, 499, 501 + 6);
+    assert_at(&timeline, 2010, 2010, 500 + 498, 501 + 507);
+    assert_at(&timeline, 0, 0, 500 - 507, 501 - 498);
     assert_at(&timeline, 0, 2010, 500 - 507, 501 + 507);
     /* 499 / 0.501 is 996 and a bit, 500 / 0.499 is 1002 and a bit. */
     assert_when(&timeline, 1000, 1000, 1000 + 996, 1010 + 1003);
@@ -128,7 +136,10 @@ static void test_single(void)
     tcs_timeline_clear(&timeline);
 }
 
-/* With one rate and exact readings all is a line. */
+/*
+ * With one rate and exact readings all is a line, as wide as the ticks in which
+ * it was read and is asked for.
+ */
 static void test_line(void)
 {
     struct tcs_timeline timeline;
@@ -137,10 +148,10 @@ static void test_line(void)
     add_exact(&timeline, 1000, 500);
     add_exact(&timeline, 2000, 1000);
     add_exact(&timeline, 4000, 2000);
-    assert_at(&timeline, 1500, 1500, 750, 750);
+    assert_at(&timeline, 1500, 1500, 749, 751);
     assert_at(&timeline, 1501, 1501, 750, 751);
-    assert_at(&timeline, 0, 8000, 0, 4000);
-    assert_at(&timeline, 2000, 2000, 1000, 1000);
+    assert_at(&timeline, 0, 8000, -1, 4001);
+    assert_at(&timeline, 2000, 2000, 999, 1001);
     assert_when(&timeline, 750, 750, 1500, 1500);
     assert_when(&timeline, 0, 4000, 0, 8000);
     assert_when(&timeline, 1000, 1000, 2000, 2000);
@@ -192,13 +203,16 @@ static void test_rates(void)
     for (uint64_t i = 0; i < 5; i++) {
         add_exact(&timeline, i * 1000000, (int64_t)i * 500000);
     }
-    /* 1 ppm of 250000 is a quarter of a nanosecond. */
-    assert_at(&timeline, 1500000, 1500000, 749999, 750001);
-    assert_at(&timeline, 2500000, 2500000, 1249999, 1250001);
+    /*
+     * 1 ppm, and 1 ppm as the ticks leave it open, of 250000 are half a
+     * nanosecond; and half a one for the tick.
+     */
+    assert_at(&timeline, 1500000, 1500000, 749998, 750002);
+    assert_at(&timeline, 2500000, 2500000, 1249998, 1250002);
     /* 2000 ppm are 500. */
-    assert_at(&timeline, 500000, 500000, 249500, 250500);
-    assert_at(&timeline, 3500000, 3500000, 1749500, 1750500);
-    assert_when(&timeline, 750000, 750000, 1499999, 1500001);
+    assert_at(&timeline, 500000, 500000, 249499, 250501);
+    assert_at(&timeline, 3500000, 3500000, 1749499, 1750501);
+    assert_when(&timeline, 750000, 750000, 1499998, 1500002);
     tcs_timeline_clear(&timeline);
 
     /* A rate that changes by 1000 ppm in the third interval. */
@@ -210,7 +224,7 @@ static void test_rates(void)
     }
     g_assert_cmpuint(tcs_timeline_gaps(&timeline), ==, 0);
     /* Either rate: 250000 or 250250 from the left; 1 ppm besides. */
-    assert_at(&timeline, 2500000, 2500000, 1249999, 1250251);
+    assert_at(&timeline, 2500000, 2500000, 1249998, 1250252);
     tcs_timeline_clear(&timeline);
 }
 
@@ -228,9 +242,9 @@ static void test_small_step(void)
     add_exact(&timeline, 2000000, 1000100);
     add_exact(&timeline, 3000000, 1500100);
     assert_at(&timeline, 1500000, 1500000, 749999, 750101);
-    assert_at(&timeline, 1000002, 1000002, 500000, 500102);
-    /* 50 ns before and after, at a tick's half a nanosecond. */
-    assert_when(&timeline, 750050, 750050, 1499899, 1500101);
+    assert_at(&timeline, 1000002, 1000002, 500000, 500103);
+    /* 50 ns before and after, at a tick's half a nanosecond; and 2 ppm. */
+    assert_when(&timeline, 750050, 750050, 1499898, 1500102);
     g_assert_cmpuint(tcs_timeline_gaps(&timeline), ==, 0);
     tcs_timeline_clear(&timeline);
 }
@@ -249,8 +263,8 @@ static void test_hidden_step(void)
     add_exact(&timeline, 1000000000, 500000000);
     add_exact(&timeline, 2000000000, 1000000400);
     add_exact(&timeline, 3000000000, 1500000400);
-    assert_at(&timeline, 1000000002, 1000000002, 500000401 - 500,
-              500000401 + 500);
+    assert_at(&timeline, 1000000002, 1000000002, 500000401 - 501,
+              500000401 + 501);
     tcs_timeline_clear(&timeline);
 }
 
@@ -271,9 +285,9 @@ static void test_slew_across(void)
     add_exact(&timeline, 8000000000, 4000400000);
     /* When it begins; truly 1700000000. At 280 ppm and 1 ppm more it would be
      * 300084300.084 ns to the third reading. */
-    assert_at(&timeline, 3400000000, 3400000000, 1700000000 - 700, 1700196701);
+    assert_at(&timeline, 3400000000, 3400000000, 1700000000 - 701, 1700196702);
     /* When it ends; truly 2700400000. */
-    assert_at(&timeline, 5400000000, 5400000000, 2700119300, 2700400300);
+    assert_at(&timeline, 5400000000, 5400000000, 2700119299, 2700400301);
     tcs_timeline_clear(&timeline);
 }
 
@@ -298,7 +312,7 @@ static void test_gap(void)
     g_assert_cmpint(value.lo, ==, 7);
     assert_at(&timeline, 999, 999, 494, 505);
     assert_at(&timeline, 2011, 2011, 2000, 2011);
-    assert_at(&timeline, 9010, 9010, 5505, 5505);
+    assert_at(&timeline, 9010, 9010, 5504, 5506);
 
     assert_when(&timeline, 250, 250, 490, 510);
     assert_when(&timeline, 2400, 2400, 2790, 2810);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Epochs under TCG: the guest's counter stands still while the VM is stopped, so that every cont
 begins one, whatever it was stopped for; a reset does not touch it."""
+from channel import QmpError
 from measure import query
 from moves import SNAPSHOT, add_disk, job, until_migrated
 from recording import Here, Recording, look, since
@@ -9,8 +10,21 @@ NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
 VCPUS = 2
 
 
+def known(before, after):
+    """The epochs with a cause. QEMU never lets its counter run backward: where it finds it behind
+    the value it gave last, it sets it forward. That happens now and then while the guest boots,
+    by microseconds to milliseconds, and is told as unknown."""
+    unknown = [pair for pair in since(before, after) if pair[1] == "unknown"]
+    return [pair for pair in since(before, after) if pair not in unknown]
+
+
 def on_all(cause):
     return [(n, cause) for n in range(VCPUS)]
+
+
+def told(reply):
+    return [(e["generation"], e["cpu-index"], e["host-counter"], e["offset"], e["cause"])
+            for e in reply["epochs"]]
 
 
 def check_start(t):
@@ -22,11 +36,11 @@ def check_start(t):
     t.vm.qmp("cont")
     t.vm.shell.wait_ready(120)
     after = look(t.vm)
-    assert since(before, after) == on_all("start"), after["epochs"]
+    assert known(before, after) == on_all("start"), told(after)
 
 
 def check_cont(t):
-    """stop and cont in a recording: one epoch a vCPU and cont, and the counter splits there"""
+    """stop and cont in a recording: one epoch a vCPU and cont; no value is wrong"""
     recording = Recording(t.here, t.workshop.path("cont.tcs"), f"--qmp {t.vm.qmp_path}")
     replies = [look(t.vm)]
     for seconds in (0, 0.5):
@@ -40,12 +54,14 @@ def check_cont(t):
         after = look(t.vm)
         t.note(f"the offset moved by {after['vcpus'][0]['offset'] - before['vcpus'][0]['offset']}"
                f" ticks, known to {after['vcpus'][0]['bound-ticks']}")
-        assert since(before, after) == on_all("cont"), after["epochs"]
+        assert known(before, after) == on_all("cont"), told(after)
         replies += [before, after]
         recording.more()
     t.note(recording.stop())
     for before, after in (replies[1:3], replies[3:5]):
-        t.note(f"{recording.splits(before, after):.0%} of the time between two queries is unknown")
+        # A measured mapping may differ by a tick from one sample to the next.
+        t.note(f"old until {recording.never_wrong(before, after)[0]}, new from "
+               f"{recording.never_wrong(before, after)[1]} on")
 
 
 def check_undone(t):
@@ -55,9 +71,9 @@ def check_undone(t):
         t.vm.qmp("stop")
         t.vm.qmp("cont")
     after = look(t.vm)
-    t.note(since(before, after))
-    assert set(since(before, after)) == set(on_all("cont")), after["epochs"]
-    assert len(since(before, after)) == 3 * VCPUS, after["epochs"]
+    t.note(known(before, after))
+    assert set(known(before, after)) == set(on_all("cont")), after["epochs"]
+    assert len(known(before, after)) == 3 * VCPUS, after["epochs"]
 
 
 def check_reset(t):
@@ -66,13 +82,27 @@ def check_reset(t):
     t.vm.qmp("system_reset")
     t.vm.shell.wait_ready(120)
     after = look(t.vm)
-    assert after["generation"] == before["generation"], (before, after)
+    assert known(before, after) == [], told(after)
     t.vm.qmp("stop")
     t.vm.qmp("system_reset")
     t.vm.monitor.wait_event("RESET")
     t.vm.qmp("cont")
     t.vm.shell.wait_ready(120)
-    assert since(after, look(t.vm)) == on_all("cont"), look(t.vm)["epochs"]
+    assert known(after, look(t.vm)) == on_all("cont"), told(look(t.vm))
+
+
+def check_many_arguments(t):
+    """a list of thousands of vCPUs is answered, each vCPU once; an index too many is named"""
+    # QEMU's monitor takes a byte at a time, so that this takes seconds whatever we do.
+    reply = query(t.vm, [1, 0] * 2000)
+    assert [v["cpu-index"] for v in reply["vcpus"]] == [0, 1], reply
+    try:
+        query(t.vm, [1, 0] * 2000 + [99])
+    except QmpError as e:
+        t.note(e)
+        assert "99" in e.desc, e
+    else:
+        raise AssertionError("a vCPU that does not exist was accepted")
 
 
 def check_snapshot(t):
@@ -81,15 +111,15 @@ def check_snapshot(t):
     before = look(t.vm)
     job(t.vm, "snapshot-save", SNAPSHOT)
     saved = look(t.vm)
-    assert since(before, saved) == on_all("cont"), saved["epochs"]
+    assert known(before, saved) == on_all("cont"), told(saved)
     job(t.vm, "snapshot-load", SNAPSHOT)
     loaded = look(t.vm)
-    assert since(saved, loaded) == on_all("loadvm"), loaded["epochs"]
+    assert known(saved, loaded) == on_all("loadvm"), told(loaded)
     t.vm.qmp("stop")
     job(t.vm, "snapshot-load", SNAPSHOT)
     t.vm.qmp("cont")
     again = look(t.vm)
-    assert since(loaded, again) == on_all("loadvm"), again["epochs"]
+    assert known(loaded, again) == on_all("loadvm"), told(again)
     assert t.vm.shell.check("echo here") == "here\n"
 
 
@@ -108,5 +138,5 @@ def check_migration(t):
     until_migrated(vm)
     vm.qmp("cont")
     after = look(vm)
-    assert since(before, after) == on_all("migration"), after["epochs"]
+    assert known(before, after) == on_all("migration"), told(after)
     assert vm.shell.check("echo here") == "here\n"
