@@ -114,7 +114,10 @@ def trace_cmd_section(stage):
     return "\n## trace-cmd's own correction on such VMs\n\n" + paragraph("""
         trace-cmd, host and guest recorded with the counter as their clock: how far each
         correction that it wrote into the guest's file puts an event of that moment off, against
-        KVM's map. It takes its protocol `kvm` where the host has debugfs, else `ptp`.""") + \
+        KVM's map. It takes its protocol `kvm` where the host has debugfs, else `ptp`. On a
+        scaled guest `kvm` multiplies where it had to divide: for 1 GHz the error is about half
+        of the time the host was up when the guest was started, and three quarters of the time
+        since.""") + \
         trace_cmd(stage) + "\n" + paragraph("""
         Single runs of `show` on the same VMs, median / greatest bound (x86-tsc: 0 ticks in
         each):""") + \
