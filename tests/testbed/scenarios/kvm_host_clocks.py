@@ -61,7 +61,7 @@ def check_show(t):
     for machine in (t.guest, t.host):
         machine.check("mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null; "
                       "[ -d /sys/kernel/tracing/instances ]")
-    start_agent(t.guest, "vsock")
+    t.agent = start_agent(t.guest, "vsock")
     t.target = f"--qmp {t.guest.qmp_path} --agent vsock:3"
     shift = exact(t.guest)["vcpus"][0]["offset"]
     assert all(v["offset"] == shift for v in exact(t.guest)["vcpus"])
@@ -204,8 +204,12 @@ def check_killed(t):
 
 def check_unread(t):
     """a guest clock that cannot be read ends a recording before it begins"""
-    t.guest.check("umount /sys/kernel/debug/tracing 2>/dev/null; umount /sys/kernel/tracing; "
-                  "umount /sys/kernel/debug; true")
+    # An agent that has read such a clock keeps tracefs busy.
+    t.guest.check(f"kill -TERM {t.agent}")
+    wait_for(t.guest, f"[ ! -d /proc/{t.agent} ]")
+    t.guest.check("umount /sys/kernel/debug/tracing 2>/dev/null; umount /sys/kernel/debug; "
+                  "umount /sys/kernel/tracing && [ ! -d /sys/kernel/tracing/instances ]")
+    start_agent(t.guest, "vsock")
     result = t.host.run(f"trace-clock-sync record -o /run/none.tcs {t.target} --clock uptime "
                         "--timeout 20", 40)
     assert result.status == 4 and "uptime" in result.err, result
