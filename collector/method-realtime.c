@@ -32,7 +32,7 @@ static gboolean get_error(json_object *object, const char *member,
 {
     json_object *told;
     gboolean synchronized;
-    guint64 ns;
+    guint64 ns, estimated_ns;
 
     if (!tcs_json_has(object, member)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
@@ -44,7 +44,8 @@ static gboolean get_error(json_object *object, const char *member,
     }
     if (!tcs_json_get_object(object, member, &told, error) ||
         !tcs_json_get_bool(told, "synchronized", &synchronized, error) ||
-        !tcs_json_get_u64(told, "max-error-ns", &ns, error)) {
+        !tcs_json_get_u64(told, "max-error-ns", &ns, error) ||
+        !tcs_json_get_u64(told, "estimated-error-ns", &estimated_ns, error)) {
         return FALSE;
     }
     if (!synchronized || ns > ERROR_NS_MAX) {
@@ -52,6 +53,14 @@ static gboolean get_error(json_object *object, const char *member,
                     "the %s's realtime is not synchronized, says its kernel; "
                     "run an NTP or PTP daemon there (chrony, ptp4l with "
                     "phc2sys) and wait until it has settled",
+                    whose);
+        return FALSE;
+    }
+    if (estimated_ns == 0 && ns % GROWTH_NS == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "the %s's kernel was told that its realtime has no error "
+                    "at all, as systemd-timesyncd does; run an NTP or PTP "
+                    "daemon there that tells the error (chrony, ntpd)",
                     whose);
         return FALSE;
     }

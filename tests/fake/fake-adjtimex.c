@@ -15,6 +15,7 @@ __attribute__((visibility("default"))) int adjtimex(struct timex *state)
     memset(state, 0, sizeof(*state));
     state->tick = 10000;
     state->maxerror = max_error ? atol(max_error) : 16000000;
+    state->esterror = 1;
     state->status = max_error ? STA_PLL : STA_UNSYNC;
     return max_error ? TIME_OK : TIME_ERROR;
 }

@@ -123,6 +123,8 @@ def test_realtime_refused():
     refused("guest's realtime is not synchronized", "chrony")
     world.error = {"synchronized": True, "max-error-ns": 1 << 63, "estimated-error-ns": 0}
     refused("guest's realtime is not synchronized")
+    world.error = {"synchronized": True, "max-error-ns": 7_500_000, "estimated-error-ns": 0}
+    refused("guest's kernel was told that its realtime has no error", "timesyncd", "chrony")
     world.error = None
     refused("does not say how far off")
     world.error = {"synchronized": True, "max-error-ns": 1000, "estimated-error-ns": 0}
