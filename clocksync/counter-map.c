@@ -103,6 +103,16 @@ int tcs_counter_map_to_host(const struct tcs_counter_map *map,
     return 0;
 }
 
+bool tcs_counter_map_may_be_same(const struct tcs_counter_map *a,
+                                 const struct tcs_counter_map *b)
+{
+    uint64_t apart = (uint64_t)a->offset - (uint64_t)b->offset;
+    uint64_t distance = apart > INT64_MAX ? -apart : apart;
+
+    return a->multiplier == b->multiplier && a->shift == b->shift &&
+           distance <= a->offset_bound + b->offset_bound;
+}
+
 double tcs_counter_map_rate(const struct tcs_counter_map *map)
 {
     return (double)map->multiplier / (double)((uint64_t)1 << map->shift);

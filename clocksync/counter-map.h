@@ -11,6 +11,7 @@
 #ifndef CLOCKSYNC_COUNTER_MAP_H
 #define CLOCKSYNC_COUNTER_MAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "span.h"
@@ -40,6 +41,13 @@ struct tcs_counter_map {
 int tcs_counter_map_init(struct tcs_counter_map *ret_map, uint64_t multiplier,
                          unsigned int shift, int64_t offset,
                          uint64_t offset_bound);
+
+/*
+ * Whether two may be one and the same mapping, as far as they are known: with
+ * equal ratios, and an offset that is within both their bounds.
+ */
+bool tcs_counter_map_may_be_same(const struct tcs_counter_map *a,
+                                 const struct tcs_counter_map *b);
 
 /* The guest's counter at a host counter value; exact up to offset_bound. */
 static inline struct tcs_guest_ticks

@@ -145,9 +145,8 @@ void tcs_model_counters_add(TcsModelCounters *counters,
 static gboolean is_same_epoch(const struct tcs_counter_epoch *a,
                               const struct tcs_counter_epoch *b)
 {
-    return a->map.multiplier == b->map.multiplier &&
-           a->map.shift == b->map.shift && a->map.offset == b->map.offset &&
-           a->map.offset_bound == 0 && b->map.offset_bound == 0;
+    return a->map.offset_bound == 0 && b->map.offset_bound == 0 &&
+           tcs_counter_map_may_be_same(&a->map, &b->map);
 }
 
 /* Narrows `common` to where `other` is sure as well; FALSE: they differ. */

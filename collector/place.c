@@ -33,9 +33,7 @@ static const TcsVcpu *find_common(const TcsQmpReply *reply)
         const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
 
         if (!vcpu->has_map || !vcpu->stable || vcpu->map.offset_bound != 0 ||
-            vcpu->map.multiplier != first->map.multiplier ||
-            vcpu->map.shift != first->map.shift ||
-            vcpu->map.offset != first->map.offset) {
+            !tcs_counter_map_may_be_same(&vcpu->map, &first->map)) {
             return NULL;
         }
     }
@@ -90,18 +88,6 @@ static gboolean is_possible(const TcsSample *sample, const TcsVcpu *vcpu,
            at.lo.ticks <= sample->window.hi.ticks;
 }
 
-/* Whether two vCPUs may have one and the same counter, as far as is known. */
-static gboolean may_be_same(const struct tcs_counter_map *a,
-                            const struct tcs_counter_map *b)
-{
-    uint64_t apart = a->offset > b->offset
-                         ? (uint64_t)a->offset - (uint64_t)b->offset
-                         : (uint64_t)b->offset - (uint64_t)a->offset;
-
-    return a->multiplier == b->multiplier && a->shift == b->shift &&
-           apart <= a->offset_bound + b->offset_bound;
-}
-
 /*
  * In a guest that makes its clocks from the counter a program reads them with
  * the counter of the CPU it is on and the parameters of the first CPU: the vDSO
@@ -120,7 +106,7 @@ static gboolean check_first_cpu(const TcsSample *sample,
         !g_strv_contains(of_counter, sample->guest->clocksource) ||
         first == vcpu ||
         (first->cpu_index == 0 && first->has_map &&
-         may_be_same(&first->map, &vcpu->map))) {
+         tcs_counter_map_may_be_same(&first->map, &vcpu->map))) {
         return TRUE;
     }
     g_set_error(

@@ -205,17 +205,6 @@ gboolean tcs_qmp_reply_counters(const TcsQmpReply *reply,
     return TRUE;
 }
 
-/* Bounded mappings are the same where their bounds have offsets in common. */
-static gboolean is_same_map(const struct tcs_counter_map *a,
-                            const struct tcs_counter_map *b)
-{
-    guint64 apart = (guint64)a->offset - (guint64)b->offset;
-    guint64 distance = apart > INT64_MAX ? -apart : apart;
-
-    return a->multiplier == b->multiplier && a->shift == b->shift &&
-           distance <= a->offset_bound + b->offset_bound;
-}
-
 static gboolean is_stable(const TcsQmpReply *reply)
 {
     for (guint i = 0; i < reply->vcpus->len; i++) {
@@ -240,7 +229,7 @@ gboolean tcs_qmp_reply_same_mappings(const TcsQmpReply *before,
 
         if (a->cpu_index != b->cpu_index || a->stable != b->stable ||
             (a->has_map && b->has_map && a->stable && b->stable &&
-             !is_same_map(&a->map, &b->map))) {
+             !tcs_counter_map_may_be_same(&a->map, &b->map))) {
             g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                         "the counter mapping of vCPU %" G_GINT64_FORMAT
                         " changed meanwhile (reset, migration, or the guest "

@@ -20,16 +20,6 @@ static struct tcs_epoch ring[TCS_EPOCHS_MAX];
 static void (*on_change)(int64_t generation, int cpu_index, const char *cause);
 static size_t begun; /* epochs ever; the ring holds the last of them */
 
-static bool is_same(const struct tcs_counter_map *a,
-                    const struct tcs_counter_map *b)
-{
-    uint64_t apart = (uint64_t)a->offset - (uint64_t)b->offset;
-    uint64_t distance = apart > INT64_MAX ? -apart : apart;
-
-    return a->multiplier == b->multiplier && a->shift == b->shift &&
-           distance <= a->offset_bound + b->offset_bound;
-}
-
 static void note_change(const struct tcs_vcpu_report *vcpu, bool stable,
                         const char *cause)
 {
@@ -68,7 +58,7 @@ void tcs_epochs_note(const struct tcs_vcpu_report *vcpu, bool stable,
     }
     /* One that moved may have come to rest anywhere: its end is a change. */
     if (is_new || (stable && !last->stable) ||
-        !is_same(&last->map, &vcpu->map)) {
+        !tcs_counter_map_may_be_same(&last->map, &vcpu->map)) {
         note_change(vcpu, stable, cause);
         changed = generation;
         g_hash_table_replace(last_seen, key, g_memdup2(&now, sizeof(now)));

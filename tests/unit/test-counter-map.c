@@ -477,6 +477,30 @@ static void test_rate(void)
     g_assert_cmpfloat(tcs_counter_map_rate(&map), ==, 0x1p-62);
 }
 
+/* Either way round, and where the difference of offsets wraps. */
+static void check_same(struct tcs_counter_map a, struct tcs_counter_map b,
+                       bool expected)
+{
+    g_assert_cmpint(tcs_counter_map_may_be_same(&a, &b), ==, expected);
+    g_assert_cmpint(tcs_counter_map_may_be_same(&b, &a), ==, expected);
+}
+
+static void test_may_be_same(void)
+{
+    struct tcs_counter_map exact = make(3, 1, -5, 0);
+
+    check_same(exact, exact, true);
+    check_same(exact, make(3, 1, -4, 0), false);
+    check_same(exact, make(3, 1, -4, 1), true);
+    check_same(make(3, 1, -9, 2), make(3, 1, -4, 3), true);
+    check_same(make(3, 1, -10, 2), make(3, 1, -4, 3), false);
+    check_same(exact, make(6, 2, -5, 9), false);
+    check_same(exact, make(4, 1, -5, 9), false);
+    check_same(make(3, 1, INT64_MAX, 1), make(3, 1, INT64_MIN, 0), true);
+    check_same(make(3, 1, INT64_MAX, 0), make(3, 1, INT64_MIN, 0), false);
+    check_same(make(3, 1, INT64_MAX, 9), make(3, 1, -1, 9), false);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -494,5 +518,6 @@ int main(int argc, char **argv)
                     test_inverse_never_reached);
     g_test_add_func("/counter-map/inverse/backward", test_inverse_backward);
     g_test_add_func("/counter-map/rate", test_rate);
+    g_test_add_func("/counter-map/may-be-same", test_may_be_same);
     return g_test_run();
 }
