@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import peers
+import test_show_world
 from probe import BUILD, LIMIT, WRAPPER
 from test_show_bounds import LocalWorld
 from test_show_world import COUNTER, QUERY, READ, Visited
@@ -69,32 +70,19 @@ class ProbedWorld(LocalWorld):
         return reply
 
 
-class Serve:
-    """Whatever is asked, until the client leaves: command -> function of the arguments."""
+class Serve(test_show_world.Serve):
+    """The same with answers that are functions of the arguments; of other commands there is none."""
 
-    def __init__(self, answers, synchronise=False, checked=True):
-        self._answers, self._synchronise, self._checked = answers, synchronise, checked
-
-    def run(self, line):
-        try:
-            if self._synchronise:
-                peers.Sync().run(line)
-            while True:
-                request = json.loads(line.read())
-                line.command, line.id = request["execute"], request.get("id")
-                arguments = request.get("arguments", {})
-                if self._checked and line.command in peers.OURS:
-                    errors = peers.SCHEMA.request_errors(line.command, arguments)
-                    if errors:
-                        raise peers.Failure(f"the request breaks its schema: {errors}")
-                if line.command in self._answers:
-                    peers.Reply(self._answers[line.command](arguments), self._checked).run(line)
-                else:
-                    peers.Error(f"The command {line.command} has not been found",
-                                "CommandNotFound").run(line)
-        except peers.Failure as e:
-            if "got the end" not in str(e):
-                raise
+    def _answer(self, line, arguments):
+        if self._checked and line.command in peers.OURS:
+            errors = peers.SCHEMA.request_errors(line.command, arguments)
+            if errors:
+                raise peers.Failure(f"the request breaks its schema: {errors}")
+        if line.command in self._answers:
+            peers.Reply(self._answers[line.command](arguments), self._checked).run(line)
+        else:
+            peers.Error(f"The command {line.command} has not been found",
+                        "CommandNotFound").run(line)
 
 
 class Ran:
