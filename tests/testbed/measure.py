@@ -69,6 +69,12 @@ def _wait_with_log(machine, condition, log):
         raise Failure(f"{e}\n{log} says:\n{machine.get(log)}") from e
 
 
+def mount_tracefs(machine):
+    """Where it is not mounted yet; busybox here has no mountpoint."""
+    machine.check("[ -d /sys/kernel/tracing/instances ] || "
+                  "mount -t tracefs nodev /sys/kernel/tracing")
+
+
 def start_agent(machine, listen, program="trace-clock-agent"):
     """trace-clock-agent in a guest (or in L1); returns its pid once it listens."""
     log = "/run/agent-" + "".join(c if c.isalnum() else "-" for c in listen)

@@ -16,8 +16,8 @@ RELEASE_KEEPS = ("usr/bin/qemu-system-x86_64", "usr/sbin/qemu-ga", MULTIARCH, "u
                  "usr/share/qemu/linuxboot_dma.bin", "usr/share/qemu/efi-virtio.rom")
 
 
-# What `measure` compares with: real NTP, and trace-cmd. Only unpacked, because an installed chrony
-# starts to steer this machine's clock. The other libraries they load come with QEMU.
+# What `measure` and kvm_apply run in the machines: real NTP, and trace-cmd. Only unpacked, because an
+# installed chrony starts to steer this machine's clock. The other libraries they load come with QEMU.
 TOOLS = ("chrony", "libedit2", "libbsd0", "libmd0", "trace-cmd")
 
 

@@ -5,6 +5,7 @@
 import re
 
 from channel import Failure
+from measure import mount_tracefs
 
 CLOCK = "x86-tsc"
 PORT = 823
@@ -14,8 +15,8 @@ PROTOCOL = re.compile(r"Negotiated (\S+) time sync protocol")
 
 
 def start_agent(guest):
-    guest.check(f"mountpoint -q /sys/kernel/tracing || mount -t tracefs nodev /sys/kernel/tracing; "
-                f"trace-cmd agent -p {PORT} </dev/null >/run/trace-cmd-agent 2>&1 &")
+    mount_tracefs(guest)
+    guest.check(f"trace-cmd agent -p {PORT} </dev/null >/run/trace-cmd-agent 2>&1 &")
 
 
 def record(host, guest, cid, seconds=4, sync_ms=1000):

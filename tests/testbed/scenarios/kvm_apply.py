@@ -5,32 +5,18 @@ import json
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
-import image
 import trace_report
-from measure import start_agent, wait_for
+from measure import mount_tracefs, start_agent, wait_for
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
-HOST = {"l0": "scaling"}
+HOST = {"l0": "scaling", "tools": True}
 # (clock of the host's trace, clock of the guest's)
 PAIRS = (("x86-tsc", "mono"), ("mono", "x86-tsc"), ("boot", "boot"), ("x86-tsc", "x86-tsc"))
 # What the guest does meanwhile: timers, sleeps, processes.
 LOAD = "for i in 1 2 3 4 5 6 7 8 9 10; do cat /proc/stat >/dev/null; usleep 100000; done"
 KVM_ENABLED = "/sys/kernel/tracing/events/kvm/kvm_entry/enable"
-
-
-def install_trace_cmd(machine):
-    """trace-cmd and the libraries that the machine lacks."""
-    if not trace_report.TRACE_CMD:
-        return False
-    for file in (Path(trace_report.TRACE_CMD), *image.libraries(trace_report.TRACE_CMD)):
-        if machine.run(f"[ -e {file} ]").status:
-            machine.check(f"mkdir -p {file.parent}")
-            machine.put(file, file.read_bytes(), "755")
-    machine.run("mount -t tracefs tracefs /sys/kernel/tracing")
-    return True
 
 
 def fetch(machine, path, to):
@@ -99,10 +85,9 @@ def hold(t, guest, cid):
 
 
 def boot(t, name, cid, **options):
-    if not install_trace_cmd(t.host):
-        t.skip("trace-cmd is not installed")
     guest = t.host.boot_guest(name, cid=cid, vcpus=2, **options)
-    install_trace_cmd(guest)
+    for machine in (t.host, guest):
+        mount_tracefs(machine)
     return guest
 
 

@@ -2,7 +2,7 @@
 """The host's own ftrace clocks on real KVM: `show --host-clock`, and in recordings."""
 import json
 
-from measure import SCHEMA, exact, show, show_ok, start_agent, wait_for
+from measure import SCHEMA, exact, mount_tracefs, show, show_ok, start_agent, wait_for
 from lines import line_at, swapped
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
@@ -59,8 +59,7 @@ def check_show(t):
     """every guest clock against every host clock: bounds hold against readings taken apart"""
     t.guest = t.host.boot_guest("g1", cid=3, vcpus=2)
     for machine in (t.guest, t.host):
-        machine.check("mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null; "
-                      "[ -d /sys/kernel/tracing/instances ]")
+        mount_tracefs(machine)
     t.agent = start_agent(t.guest, "vsock")
     t.target = f"--qmp {t.guest.qmp_path} --agent vsock:3"
     shift = exact(t.guest)["vcpus"][0]["offset"]
