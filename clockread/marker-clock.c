@@ -488,6 +488,12 @@ static int fail_range(uint64_t value, char *ret_reason, size_t size)
                 "the clock shows %" PRIu64 ", which cannot be", value);
 }
 
+static int fail_empty(int cpu, char *ret_reason, size_t size)
+{
+    return fail(EAGAIN, ret_reason, size,
+                "no marker arrived in the trace buffer of CPU %d", cpu);
+}
+
 /*
  * `uptime`, where it moves on. A count of ticks says when the kernel counted,
  * which may be long ago: in a VM the CPU that counts may not have run. But as
@@ -527,9 +533,7 @@ static int read_uptime(struct tcs_marker *marker,
         nanosleep(&pause, NULL);
     } while (now_ns(CLOCK_MONOTONIC) < end_ns);
     if (!old.found) {
-        return fail(EAGAIN, ret_reason, size,
-                    "no marker arrived in the trace buffer of CPU %d",
-                    marker->pipe_cpu);
+        return fail_empty(marker->pipe_cpu, ret_reason, size);
     }
     return fail(ETIME, ret_reason, size,
                 "the kernel counted no ticks for %d ms; try again",
@@ -574,8 +578,7 @@ int tcs_marker_read(struct tcs_marker *marker, int cpu, unsigned int samples,
         return ret;
     }
     if (taken == 0) {
-        return fail(EAGAIN, ret_reason, reason_size,
-                    "no marker arrived in the trace buffer of CPU %d", cpu);
+        return fail_empty(cpu, ret_reason, reason_size);
     }
     if (most > INT64_MAX) {
         return fail_range(most, ret_reason, reason_size);

@@ -7,6 +7,7 @@
 #ifndef GUEST_AGENT_CLOCK_SOURCE_H
 #define GUEST_AGENT_CLOCK_SOURCE_H
 
+#include "clockread/posix-clock.h"
 #include "clocks.h"
 
 struct tga_clock_source {
@@ -41,6 +42,16 @@ struct tga_clock_source {
     /* Gives back what prepare() or read() took from the system; or NULL. */
     void (*release)(void);
 };
+
+/* For read(): what a sample says of a clock in nanoseconds. */
+static inline void tga_reading_take(struct tga_reading *reading,
+                                    const struct tcs_clock_sample *sample)
+{
+    reading->counter_before = sample->counter_before;
+    reading->value = (uint64_t)sample->value_ns;
+    reading->counter_after = sample->counter_after;
+    reading->resolution_ns = sample->resolution_ns;
+}
 
 extern const struct tga_clock_source tga_source_counter;
 extern const struct tga_clock_source tga_source_marker;

@@ -87,10 +87,7 @@ static int read_marker(const char *name, unsigned int samples,
         *ret_reason = g_strdup(reason);
         return ret;
     }
-    ret_reading->counter_before = sample.counter_before;
-    ret_reading->value = (uint64_t)sample.value_ns;
-    ret_reading->counter_after = sample.counter_after;
-    ret_reading->resolution_ns = sample.resolution_ns;
+    tga_reading_take(ret_reading, &sample);
     ret_reading->unit = clock->kind == TCS_MARKER_COUNT ? "count" : NULL;
     return 0;
 }

@@ -63,10 +63,7 @@ static int read_perf(const char *clock, unsigned int samples,
         *ret_reason = explain(-ret);
         return ret;
     }
-    ret_reading->counter_before = sample.counter_before;
-    ret_reading->counter_after = sample.counter_after;
-    ret_reading->value = (uint64_t)sample.value_ns;
-    ret_reading->resolution_ns = sample.resolution_ns;
+    tga_reading_take(ret_reading, &sample);
     return 0;
 }
 

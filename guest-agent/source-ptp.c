@@ -50,10 +50,7 @@ static int read_ptp(const char *clock, unsigned int samples,
         /* -ENOENT and -EAGAIN mean something else to the caller. */
         return ret == -ENOENT || ret == -EAGAIN ? -EIO : ret;
     }
-    ret_reading->counter_before = sample.counter_before;
-    ret_reading->value = (uint64_t)sample.value_ns;
-    ret_reading->counter_after = sample.counter_after;
-    ret_reading->resolution_ns = sample.resolution_ns;
+    tga_reading_take(ret_reading, &sample);
     return 0;
 }
 
