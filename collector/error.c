@@ -27,3 +27,9 @@ int tcs_error_exit_status(const GError *error)
     }
     return TCS_ERROR_INTERNAL;
 }
+
+void tcs_error_rephrase(GError *error, char *message)
+{
+    g_free(error->message);
+    error->message = message;
+}

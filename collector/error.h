@@ -29,6 +29,9 @@ enum TcsError {
 /* 1 for errors of other domains, which are bugs by the time they get here. */
 int tcs_error_exit_status(const GError *error);
 
+/* Another message, which is consumed; it may be made from the one before. */
+void tcs_error_rephrase(GError *error, char *message);
+
 G_END_DECLS
 
 #endif

@@ -49,18 +49,10 @@ char *tcs_pair_mismatch(const char *guest, gboolean is_ticks, gboolean is_count,
 struct tcs_rate_span tcs_pair_host_rate(GPtrArray *samples, const char *host,
                                         guint slew_ppm)
 {
-    const TcsSample *first = g_ptr_array_index(samples, 0);
-    const TcsSample *last = g_ptr_array_index(samples, samples->len - 1);
-    struct tcs_rate_span nominal;
-
-    if (!tcs_mean_rate(
-            tcs_find_host_reading(first->qmp_before->host_clocks, "mono_raw"),
-            tcs_find_host_reading(last->qmp_after->host_clocks, "mono_raw"),
-            &nominal)) {
-        return TCS_RATE_SPAN_MONOTONE;
-    }
-    return tcs_rate_span_widen(
-        nominal, g_str_equal(host, "mono_raw") ? RAW_WANDER_PPM : slew_ppm);
+    return tcs_sample_host_rate(g_ptr_array_index(samples, 0),
+                                g_ptr_array_index(samples, samples->len - 1),
+                                g_str_equal(host, "mono_raw") ? RAW_WANDER_PPM
+                                                              : slew_ppm);
 }
 
 /* Every reading of a host clock in a sample, QEMU's and our own. */
@@ -89,9 +81,9 @@ static GArray *host_readings(const TcsSample *sample, const char *name)
 
 gboolean tcs_pair_host_was_read(const TcsSample *sample, const char *host)
 {
-    g_autoptr(GArray) readings = host_readings(sample, host);
-
-    return readings->len > 0;
+    return tcs_find_host_reading(sample->qmp_before->host_clocks, host) ||
+           tcs_find_host_reading(sample->local_clocks, host) ||
+           tcs_find_host_reading(sample->qmp_after->host_clocks, host);
 }
 
 static gboolean refuse(GError **error, const char *reason)

@@ -119,11 +119,8 @@ static void explain(Burst *burst, GError *error)
     const TcsMethod *method = burst->evidence->method;
 
     if (g_error_matches(error, TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND)) {
-        g_autofree char *message =
-            g_strdup_printf("%s: %s", error->message, method->advice);
-
-        g_free(error->message);
-        error->message = g_steal_pointer(&message);
+        tcs_error_rephrase(
+            error, g_strdup_printf("%s: %s", error->message, method->advice));
     }
     burst->evidence->error = error;
 }

@@ -150,10 +150,7 @@ json_object *tcs_rpc_call_finish(TcsRpc *rpc, GAsyncResult *result,
 
 void tcs_rpc_explain_answer(TcsRpc *rpc, GError *error, const char *advice)
 {
-    g_autofree char *message =
-        g_strdup_printf("%s: refused its answer to %s; %s", tcs_rpc_name(rpc),
-                        error->message, advice);
-
-    g_free(error->message);
-    error->message = g_steal_pointer(&message);
+    tcs_error_rephrase(
+        error, g_strdup_printf("%s: refused its answer to %s; %s",
+                               tcs_rpc_name(rpc), error->message, advice));
 }

@@ -83,24 +83,25 @@ gboolean tcs_sample_enclose(TcsSample *sample, const TcsLocalCounters *local)
     return TRUE;
 }
 
-/* Of the host's realtime between neighbouring readings. */
-static struct tcs_rate_span realtime_rate(const TcsSample *sample,
-                                          guint slew_ppm)
+struct tcs_rate_span tcs_sample_host_rate(const TcsSample *first,
+                                          const TcsSample *last, guint ppm)
 {
     struct tcs_rate_span nominal;
 
     if (!tcs_mean_rate(
-            tcs_find_host_reading(sample->qmp_before->host_clocks, "mono_raw"),
-            tcs_find_host_reading(sample->qmp_after->host_clocks, "mono_raw"),
+            tcs_find_host_reading(first->qmp_before->host_clocks, "mono_raw"),
+            tcs_find_host_reading(last->qmp_after->host_clocks, "mono_raw"),
             &nominal)) {
         return TCS_RATE_SPAN_MONOTONE;
     }
-    return tcs_rate_span_widen(nominal, slew_ppm);
+    return tcs_rate_span_widen(nominal, ppm);
 }
 
 void tcs_sample_fit(TcsSample *sample, guint host_slew_ppm)
 {
-    struct tcs_rate_span rate = realtime_rate(sample, host_slew_ppm);
+    /* Of the host's realtime. */
+    struct tcs_rate_span rate =
+        tcs_sample_host_rate(sample, sample, host_slew_ppm);
 
     for (guint i = 0; i < sample->evidence->len; i++) {
         tcs_evidence_fit(g_ptr_array_index(sample->evidence, i),

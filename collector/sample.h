@@ -63,6 +63,14 @@ const char *tcs_sample_method(const TcsSample *sample);
 gboolean tcs_sample_enclose(TcsSample *sample, const TcsLocalCounters *local);
 
 /*
+ * Rates that a host clock may have between neighbouring readings, if it runs
+ * off mono_raw's mean rate from one sample to the other (which may be the same)
+ * by `ppm` at most.
+ */
+struct tcs_rate_span tcs_sample_host_rate(const TcsSample *first,
+                                          const TcsSample *last, guint ppm);
+
+/*
  * Makes counter lines of all evidence, once everything else is in the sample.
  * host_slew_ppm: see offsets.h. A method that turns out not to work has its
  * `error` set.

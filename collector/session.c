@@ -98,14 +98,13 @@ static void fail(GTask *task, GError *error)
 static void explain_missing_command(GError *error)
 {
     if (g_error_matches(error, TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND)) {
-        g_autofree char *message = g_strdup_printf(
-            "%s: this QEMU was started without the component; add "
-            "-plugin PATH/trace-clock-sync.so to its command line (under "
-            "libvirt: <qemu:commandline>)",
-            error->message);
-
-        g_free(error->message);
-        error->message = g_steal_pointer(&message);
+        tcs_error_rephrase(
+            error,
+            g_strdup_printf(
+                "%s: this QEMU was started without the component; add "
+                "-plugin PATH/trace-clock-sync.so to its command line (under "
+                "libvirt: <qemu:commandline>)",
+                error->message));
     }
 }
 
