@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "clockread/affinity.h"
 #include "clockread/counter.h"
 #include "clockread/marker-clock.h"
 #include "clockread/posix-clock.h"
@@ -71,8 +72,8 @@ gboolean tcs_host_clock_name_parse(const char *text, TcsHostClockName *ret_name,
         return set_unknown(text, error);
     }
     if (at) {
-        if (!g_ascii_string_to_unsigned(at + 1, 10, 0, TCS_HOST_CPU_END - 1,
-                                        &cpu, NULL)) {
+        if (!g_ascii_string_to_unsigned(at + 1, 10, 0, TCS_CPU_END - 1, &cpu,
+                                        NULL)) {
             return set_unknown(text, error);
         }
         name.cpu = (int)cpu;

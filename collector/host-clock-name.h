@@ -11,9 +11,6 @@
 
 G_BEGIN_DECLS
 
-/* CPU numbers are below: Linux's own limit. */
-#define TCS_HOST_CPU_END 8192
-
 typedef enum {
     TCS_HOST_CLOCK_COUNTER, /* the counter itself: ticks */
     TCS_HOST_CLOCK_POSIX,   /* ns, by clock_gettime(): QEMU reads it as well */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clockread/affinity.h"
 #include "clockread/marker-clock.h"
 #include "clockread/perf-page.h"
 #include "error.h"
@@ -16,10 +17,6 @@
 #define REASON_MAX 256
 /* Each reading is the tightest of so many. */
 #define SAMPLES 3
-
-typedef struct {
-    cpu_set_t cpus[TCS_HOST_CPU_END / CPU_SETSIZE];
-} CpuSet;
 
 typedef struct {
     char *name; /* with its CPU */
@@ -36,28 +33,6 @@ struct TcsHostClocks {
     int page_fd;      /* less than 0: none */
     struct tcs_marker *markers[TCS_MARKER_CLOCKS_MAX]; /* as in the table */
 };
-
-static gboolean get_affinity(CpuSet *ret_set)
-{
-    CPU_ZERO_S(sizeof(*ret_set), ret_set->cpus);
-    return sched_getaffinity(0, sizeof(*ret_set), ret_set->cpus) == 0;
-}
-
-/* Puts the thread on a CPU and keeps it there until release(). */
-static gboolean hold(int cpu)
-{
-    CpuSet set;
-
-    CPU_ZERO_S(sizeof(set), set.cpus);
-    CPU_SET_S(cpu, sizeof(set), set.cpus);
-    return sched_setaffinity(0, sizeof(set), set.cpus) == 0;
-}
-
-static void release(const CpuSet *saved)
-{
-    /* Fails only where none of those CPUs is left. */
-    sched_setaffinity(0, sizeof(*saved), saved->cpus);
-}
 
 static struct tcs_marker **marker_of(TcsHostClocks *clocks,
                                      const struct tcs_marker_clock *clock)
@@ -133,15 +108,16 @@ static gboolean add_every_cpu(TcsHostClocks *clocks,
                               const TcsHostClockName *name, gboolean counts,
                               GError **error)
 {
-    CpuSet allowed;
+    struct tcs_cpu_set allowed;
+    int ret = tcs_affinity_get(&allowed);
 
-    if (!get_affinity(&allowed)) {
+    if (ret < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_INTERNAL,
-                    "sched_getaffinity: %s", g_strerror(errno));
+                    "sched_getaffinity: %s", g_strerror(-ret));
         return FALSE;
     }
-    for (int cpu = 0; cpu < TCS_HOST_CPU_END; cpu++) {
-        if (CPU_ISSET_S(cpu, sizeof(allowed), allowed.cpus) &&
+    for (int cpu = 0; cpu < TCS_CPU_END; cpu++) {
+        if (tcs_cpu_set_has(&allowed, cpu) &&
             !add(clocks, name, cpu, counts, error)) {
             return FALSE;
         }
@@ -151,16 +127,16 @@ static gboolean add_every_cpu(TcsHostClocks *clocks,
 
 static gboolean check_cpu(const char *text, int cpu, GError **error)
 {
-    CpuSet saved;
+    struct tcs_cpu_set saved;
 
-    if (!get_affinity(&saved) || !hold(cpu)) {
+    if (tcs_affinity_get(&saved) < 0 || tcs_affinity_hold(cpu) < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "%s: CPU %d is not online, or this process may not run "
                     "on it",
                     text, cpu);
         return FALSE;
     }
-    release(&saved);
+    tcs_affinity_restore(&saved);
     return TRUE;
 }
 
@@ -246,18 +222,22 @@ static gboolean read_marker(TcsHostClocks *clocks, Entry *entry,
                             struct tcs_clock_sample *ret_sample)
 {
     int cpu = entry->cpu >= 0 ? entry->cpu : sched_getcpu();
-    CpuSet saved;
+    struct tcs_cpu_set saved;
+    int ret = tcs_affinity_get(&saved);
     gboolean ok;
 
-    if (!get_affinity(&saved) || !hold(cpu)) {
+    if (ret == 0) {
+        ret = tcs_affinity_hold(cpu);
+    }
+    if (ret < 0) {
         g_snprintf(entry->reason, sizeof(entry->reason),
                    "the thread cannot be held on CPU %d: %s", cpu,
-                   g_strerror(errno));
+                   g_strerror(-ret));
         return FALSE;
     }
     ok = tcs_marker_read(*marker_of(clocks, entry->clock), cpu, SAMPLES,
                          ret_sample, entry->reason, sizeof(entry->reason)) == 0;
-    release(&saved);
+    tcs_affinity_restore(&saved);
     return ok;
 }
 

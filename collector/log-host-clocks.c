@@ -4,12 +4,13 @@
  */
 #include "log-host-clocks.h"
 
+#include "clockread/affinity.h"
 #include "error.h"
 #include "host-clock-name.h"
 #include "json-list.h"
 
 #define MEMBER     "host-clocks"
-#define CLOCKS_MAX (16 * TCS_HOST_CPU_END)
+#define CLOCKS_MAX (16 * TCS_CPU_END)
 
 static uint64_t width(const TcsHostClock *clock)
 {
@@ -94,7 +95,7 @@ static gboolean parse_reading(json_object *object, gpointer data,
         !tcs_json_get_u64(object, "resolution-ns", &resolution, error)) {
         return FALSE;
     }
-    if (cpu >= TCS_HOST_CPU_END || before > after || value > INT64_MAX ||
+    if (cpu >= TCS_CPU_END || before > after || value > INT64_MAX ||
         resolution > G_MAXUINT32) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_PROTOCOL,
                     "cpu, counters, value or resolution-ns are out of range");

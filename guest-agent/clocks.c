@@ -335,14 +335,12 @@ static bool is_read_on(const struct tga_report *report, const char *clock,
 static bool add_first_cpu(struct tga_report *report,
                           const struct tga_request *request, GError **error)
 {
-    cpu_set_t allowed[TGA_CPU_END / CPU_SETSIZE];
+    struct tcs_cpu_set allowed;
 
-    CPU_ZERO_S(sizeof(allowed), allowed);
-    if (sched_getaffinity(0, sizeof(allowed), allowed) == 0) {
+    if (tcs_affinity_get(&allowed) == 0) {
         int cpu = 0;
 
-        while (cpu < TGA_CPU_END &&
-               !CPU_ISSET_S(cpu, sizeof(allowed), allowed)) {
+        while (cpu < TCS_CPU_END && !tcs_cpu_set_has(&allowed, cpu)) {
             cpu++;
         }
         if (add_cpu(report, request, cpu, NULL)) {
@@ -360,17 +358,16 @@ static bool add_first_cpu(struct tga_report *report,
 static void add_everywhere(struct tga_report *report, const char *clock,
                            unsigned int samples)
 {
-    cpu_set_t allowed[TGA_CPU_END / CPU_SETSIZE];
+    struct tcs_cpu_set allowed;
 
-    CPU_ZERO_S(sizeof(allowed), allowed);
-    if (sched_getaffinity(0, sizeof(allowed), allowed) < 0) {
+    if (tcs_affinity_get(&allowed) < 0) {
         return;
     }
-    for (int cpu = 0; cpu < TGA_CPU_END; cpu++) {
+    for (int cpu = 0; cpu < TCS_CPU_END; cpu++) {
         struct tga_pin pin;
 
-        if (CPU_ISSET_S(cpu, sizeof(allowed), allowed) &&
-            !is_read_on(report, clock, cpu) && tga_pin_take(&pin, cpu) == 0) {
+        if (tcs_cpu_set_has(&allowed, cpu) && !is_read_on(report, clock, cpu) &&
+            tga_pin_take(&pin, cpu) == 0) {
             add_clock(report, &pin, clock, true, samples);
             tga_pin_release(&pin);
         }

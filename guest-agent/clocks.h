@@ -19,7 +19,6 @@
 #define TGA_CLOCKS_MAX     64   /* names in one request */
 #define TGA_CLOCK_NAME_MAX 32   /* characters of one name */
 #define TGA_CPUS_MAX       4096 /* CPUs in one request */
-#define TGA_CPU_END        8192 /* CPU numbers are below (Linux's own limit) */
 #define TGA_REASON_MAX     255  /* characters of a reason */
 #define TGA_IDLE_S         30 /* unasked for so long, instances are given back */
 

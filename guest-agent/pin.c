@@ -11,27 +11,23 @@
 
 int tga_pin_take(struct tga_pin *ret_pin, int cpu)
 {
-    cpu_set_t wanted[TGA_CPU_END / CPU_SETSIZE];
     int here = sched_getcpu();
+    int ret;
 
-    if (cpu >= TGA_CPU_END || here < 0) {
+    if (cpu >= TCS_CPU_END || here < 0) {
         return -EINVAL;
     }
     ret_pin->cpu = cpu >= 0 ? cpu : here;
-    ret_pin->held = false;
-    CPU_ZERO_S(sizeof(wanted), wanted);
-    CPU_SET_S(ret_pin->cpu, sizeof(wanted), wanted);
-    CPU_ZERO_S(sizeof(ret_pin->saved), ret_pin->saved);
-    if (sched_getaffinity(0, sizeof(ret_pin->saved), ret_pin->saved) == 0 &&
-        sched_setaffinity(0, sizeof(wanted), wanted) == 0) {
-        ret_pin->held = true;
-        return 0;
+    ret = tcs_affinity_get(&ret_pin->saved);
+    if (ret == 0) {
+        ret = tcs_affinity_hold(ret_pin->cpu);
     }
-    if (cpu < 0) {
+    ret_pin->held = ret == 0;
+    if (ret < 0 && cpu < 0) {
         ret_pin->cpu = -1;
         return 0;
     }
-    return errno != EINVAL && cpu == here ? 0 : -errno;
+    return ret != -EINVAL && cpu == here ? 0 : ret;
 }
 
 bool tga_pin_take_asked(struct tga_pin *ret_pin, int cpu, GError **error)
@@ -54,10 +50,6 @@ bool tga_pin_take_asked(struct tga_pin *ret_pin, int cpu, GError **error)
 void tga_pin_release(const struct tga_pin *pin)
 {
     if (pin->held) {
-        /*
-         * Fails only where none of the saved CPUs is left; Linux would have
-         * widened the mask in that case too.
-         */
-        sched_setaffinity(0, sizeof(pin->saved), pin->saved);
+        tcs_affinity_restore(&pin->saved);
     }
 }

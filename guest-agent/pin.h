@@ -5,15 +5,16 @@
 #ifndef GUEST_AGENT_PIN_H
 #define GUEST_AGENT_PIN_H
 
-#include <sched.h>
 #include <stdbool.h>
 
-#include "clocks.h"
+#include <glib.h>
+
+#include "clockread/affinity.h"
 
 struct tga_pin {
     int cpu;   /* -1: could not be pinned and any CPU will do */
     bool held; /* false: the thread may migrate, the caller must check */
-    cpu_set_t saved[TGA_CPU_END / CPU_SETSIZE];
+    struct tcs_cpu_set saved;
 };
 
 /*

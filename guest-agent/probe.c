@@ -33,7 +33,7 @@ static bool check_arguments(json_object *arguments, int *ret_cpu,
     *ret_cpu = -1;
     return tga_arguments_check(arguments, names, error) &&
            (!json_object_object_get_ex(arguments, "cpu", &value) ||
-            tga_argument_int(value, "argument 'cpu'", 0, TGA_CPU_END - 1,
+            tga_argument_int(value, "argument 'cpu'", 0, TCS_CPU_END - 1,
                              ret_cpu, error));
 }
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "clockread/affinity.h"
 #include "clockread/posix-clock.h"
 #include "error.h"
 
@@ -120,7 +121,7 @@ static bool get_clocks(json_object *value, struct tga_request *request,
 static bool get_cpus(json_object *value, struct tga_request *request,
                      GError **error)
 {
-    bool seen[TGA_CPU_END] = { false };
+    bool seen[TCS_CPU_END] = { false };
     size_t n;
 
     if (!check_array(value, "cpus", TGA_CPUS_MAX, error)) {
@@ -137,7 +138,7 @@ static bool get_cpus(json_object *value, struct tga_request *request,
 
         if (!tga_argument_int(json_object_array_get_idx(value, i),
                               "an element of argument 'cpus'", 0,
-                              TGA_CPU_END - 1, &cpu, error)) {
+                              TCS_CPU_END - 1, &cpu, error)) {
             return false;
         }
         if (seen[cpu]) {
