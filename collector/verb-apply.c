@@ -10,17 +10,15 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "alignment.h"
 #include "error.h"
 #include "guest-vcpu.h"
 #include "target-options.h"
 #include "trace-clock.h"
-#include "trace-file.h"
+#include "trace-options.h"
 
 typedef struct {
-    char *guest, *host;             /* files */
-    char *output, *host_output;     /* copies to make, or NULL */
-    char *guest_clock, *host_clock; /* NULL: what the files say */
+    TcsTraceOptions traces;
+    char *output, *host_output; /* copies to make, or NULL */
 } Options;
 
 typedef struct {
@@ -39,29 +37,27 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Apply, apply_clear)
 
 static void options_clear(Options *options)
 {
-    g_free(options->guest);
-    g_free(options->host);
+    tcs_trace_options_clear(&options->traces);
     g_free(options->output);
     g_free(options->host_output);
-    g_free(options->guest_clock);
-    g_free(options->host_clock);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
 static gboolean check_options(const Options *options, GError **error)
 {
+    const TcsTraceOptions *traces = &options->traces;
     const char *wrong = NULL;
 
-    if (!options->guest) {
+    if (!traces->guest) {
         wrong =
             "--guest is missing: which trace.dat was recorded in the guest?";
-    } else if (!options->host && !options->host_clock) {
+    } else if (!traces->host && !traces->host_clock) {
         wrong = "--host is missing. Without the host's trace.dat, say with "
                 "--host-clock what clock it was recorded with";
-    } else if (options->host_output && !options->host) {
+    } else if (options->host_output && !traces->host) {
         wrong = "--host-output takes --host";
-    } else if (options->host &&
-               tcs_trace_file_is_same(options->guest, options->host)) {
+    } else if (traces->host &&
+               tcs_trace_file_is_same(traces->guest, traces->host)) {
         wrong = "--guest and --host are one file";
     }
     if (wrong) {
@@ -74,24 +70,19 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
                               GError **error)
 {
     const GOptionEntry entries[] = {
-        { "guest", 0, 0, G_OPTION_ARG_FILENAME, &ret->guest,
-          "the guest's trace, which is extended", "FILE" },
-        { "host", 0, 0, G_OPTION_ARG_FILENAME, &ret->host,
-          "the host's trace, which learns of the guest's threads", "FILE" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &ret->output,
           "write the guest's trace anew and leave both files alone", "FILE" },
         { "host-output", 0, 0, G_OPTION_ARG_FILENAME, &ret->host_output,
           "write the host's trace anew", "FILE" },
-        { "guest-clock", 0, 0, G_OPTION_ARG_STRING, &ret->guest_clock,
-          "what the guest's trace was recorded with, where the file is wrong",
-          "NAME" },
-        { "host-clock", 0, 0, G_OPTION_ARG_STRING, &ret->host_clock,
-          "the same for the host's", "NAME" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context =
         g_option_context_new("LOG --guest FILE [--host FILE] [-o FILE]");
 
+    tcs_trace_options_add(&ret->traces, context,
+                          "the guest's trace, which is extended",
+                          "the host's trace, which learns of the guest's "
+                          "threads");
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(
         context, "Puts a guest's trace.dat on the host's timeline, for "
@@ -116,33 +107,32 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
 
 static gboolean open_files(Apply *apply, const Options *options, GError **error)
 {
+    const TcsTraceOptions *traces = &options->traces;
     const gboolean is_host_left = options->output && !options->host_output;
 
-    if (options->host) {
+    if (traces->host) {
         if (is_host_left) {
             fprintf(stderr,
                     "%s: %s stays as it is, so KernelShark will not know the "
                     "vCPUs' threads; --host-output FILE writes a copy that "
                     "does\n",
-                    g_get_prgname(), options->host);
+                    g_get_prgname(), traces->host);
         }
         apply->host = is_host_left
-                          ? tcs_trace_file_open(options->host, error)
+                          ? tcs_trace_file_open(traces->host, error)
                           : tcs_trace_file_open_to_extend(
-                                options->host, options->host_output, error);
+                                traces->host, options->host_output, error);
         if (!apply->host) {
             return FALSE;
         }
     }
     apply->guest =
-        tcs_trace_file_open_to_extend(options->guest, options->output, error);
+        tcs_trace_file_open_to_extend(traces->guest, options->output, error);
     if (!apply->guest) {
         return FALSE;
     }
-    apply->alignment.guest_clock =
-        options->guest_clock ? options->guest_clock : apply->guest->dat.clock;
-    apply->alignment.host_clock =
-        options->host_clock ? options->host_clock : apply->host->dat.clock;
+    tcs_trace_options_set_clocks(traces, apply->guest, apply->host,
+                                 &apply->alignment);
     return TRUE;
 }
 

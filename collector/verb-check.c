@@ -11,21 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alignment.h"
 #include "error.h"
 #include "formats/trace-dat-events.h"
 #include "guest-vcpu.h"
 #include "target-options.h"
 #include "trace-clock.h"
+#include "trace-options.h"
 #include "vm-windows.h"
 
 /* Violations that are printed one by one. */
 #define SHOWN_MAX 10
-
-typedef struct {
-    char *guest, *host;             /* files */
-    char *guest_clock, *host_clock; /* NULL: what the files say */
-} Options;
 
 /* The smallest distance seen, and whose. */
 typedef struct {
@@ -66,34 +61,14 @@ static void check_clear(Check *check)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Check, check_clear)
 
-static void options_clear(Options *options)
-{
-    g_free(options->guest);
-    g_free(options->host);
-    g_free(options->guest_clock);
-    g_free(options->host_clock);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
-
-static gboolean parse_options(int *argc, char ***argv, Options *ret,
+static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
                               GError **error)
 {
-    const GOptionEntry entries[] = {
-        { "guest", 0, 0, G_OPTION_ARG_FILENAME, &ret->guest,
-          "the guest's trace, corrected", "FILE" },
-        { "host", 0, 0, G_OPTION_ARG_FILENAME, &ret->host,
-          "the host's trace, with kvm_entry and kvm_exit", "FILE" },
-        { "guest-clock", 0, 0, G_OPTION_ARG_STRING, &ret->guest_clock,
-          "what the guest's trace was recorded with, where the file is wrong",
-          "NAME" },
-        { "host-clock", 0, 0, G_OPTION_ARG_STRING, &ret->host_clock,
-          "the same for the host's", "NAME" },
-        { NULL, 0, 0, 0, NULL, NULL, NULL },
-    };
     g_autoptr(GOptionContext) context =
         g_option_context_new("LOG --guest FILE --host FILE");
 
-    g_option_context_add_main_entries(context, entries, NULL);
+    tcs_trace_options_add(ret, context, "the guest's trace, corrected",
+                          "the host's trace, with kvm_entry and kvm_exit");
     g_option_context_set_summary(
         context, "Tries to prove a correction wrong: every event of the guest "
                  "must lie\nwhere its vCPU's thread was inside the guest.");
@@ -144,8 +119,8 @@ static guint64 bound_at(const Check *check,
                : bound;
 }
 
-static gboolean open_all(Check *check, const char *log, const Options *options,
-                         GError **error)
+static gboolean open_all(Check *check, const char *log,
+                         const TcsTraceOptions *options, GError **error)
 {
     TcsAlignment *alignment = &check->alignment;
 
@@ -158,10 +133,7 @@ static gboolean open_all(Check *check, const char *log, const Options *options,
     if (!check->guest) {
         return FALSE;
     }
-    alignment->guest_clock =
-        options->guest_clock ? options->guest_clock : check->guest->dat.clock;
-    alignment->host_clock =
-        options->host_clock ? options->host_clock : check->host->dat.clock;
+    tcs_trace_options_set_clocks(options, check->guest, check->host, alignment);
     if (!check->guest->dat.has_time_shift) {
         fprintf(stderr,
                 "%s: %s is not corrected; `trace-clock-sync apply` does that\n",
@@ -350,7 +322,7 @@ static gboolean report(const Check *check, GError **error)
 
 static int run(int argc, char **argv, GError **error)
 {
-    g_auto(Options) options = { 0 };
+    g_auto(TcsTraceOptions) options = { 0 };
     g_auto(Check) check = {
         .windows = tcs_vm_windows_new(),
         .last_seen = g_hash_table_new_full(NULL, NULL, NULL, g_free),
