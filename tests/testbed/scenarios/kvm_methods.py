@@ -33,14 +33,14 @@ def summary(rows):
     return f"bound {bounds[0]} / median {bounds[len(bounds) // 2]} / {bounds[-1]} {rows[0]['unit']}"
 
 
-def probe_alone(t, agent, runs=RUNS):
+def probe_alone(t, agent, runs=RUNS, method=None):
     """show with --agent alone: the counter holds against debugfs; all rows by clock."""
     rows = {}
     for _ in range(runs):
-        document = show_ok(t.host, f"--agent {agent}")
+        document = show_ok(t.host, f"--agent {agent}" + (f" --method {method}" if method else ""))
         assert document["vcpus"] == [] and document["accel"] == "unknown", document
         for row in document["clocks"]:
-            assert row["method"] == "exchange", row
+            assert row["method"] == (method or "exchange"), row
             rows.setdefault(row["guest"], []).append(row)
         for row in clock(document, COUNTER):
             hold_counter(t, row)
@@ -112,17 +112,7 @@ def load_ptp(t):
 def check_ptp(t):
     """ptp-kvm: the counter's bound holds against debugfs, every clock's against the hypervisor"""
     load_ptp(t)
-    rows = {}
-    for _ in range(5):
-        document = show_ok(t.host, f"--agent {t.agent} --method ptp-kvm")
-        for row in document["clocks"]:
-            assert row["method"] == "ptp-kvm", row
-            rows.setdefault(row["guest"], []).append(row)
-        for row in clock(document, COUNTER):
-            hold_counter(t, row)
-    for name in (COUNTER, *CLOCKS):
-        t.note(f"{name}: {summary(rows[name])}")
-    hold_line(t, rows)
+    hold_line(t, probe_alone(t, t.agent, 5, "ptp-kvm"))
 
 
 def check_unsynchronized(t):
