@@ -8,7 +8,7 @@ import traceback
 
 import stock
 from channel import Failure
-from machines import Host, LocalGuest, Workshop
+from machines import BOOT_ATTEMPTS, Host, LocalGuest, Workshop
 
 
 class Skip(Exception):
@@ -33,7 +33,7 @@ class Context:
             raise Failure(f"L1 did not boot: {self._no_host}")  # do not wait for it again
         if self._host is None:
             try:
-                self._host = Host(self.workshop, **self.host_options)
+                self._host = self._boot()
             except stock.Unavailable as e:
                 self.unavailable = str(e)
                 raise
@@ -41,6 +41,15 @@ class Context:
                 self._no_host = str(e).splitlines()[0]
                 raise
         return self._host
+
+    def _boot(self):
+        """As of L2, only boots are repeated, and that is said aloud."""
+        for _ in range(BOOT_ATTEMPTS - 1):
+            try:
+                return Host(self.workshop, **self.host_options)
+            except Failure as e:
+                self.note(f"L1 did not boot, trying again: {e}")
+        return Host(self.workshop, **self.host_options)
 
     def local_guest(self, name, **options):
         guest = LocalGuest(self.workshop, name, **options)
