@@ -12,6 +12,9 @@
 
 #define TCG_SHIFT   32
 #define TCG_SAMPLES 256
+/* QEMU sets its counter forward where it would run backward. One that is set
+ * more often than this while it is read has no offset. */
+#define TCG_STEPS_MAX 4
 
 static bool tcg_is_active(void)
 {
@@ -36,6 +39,7 @@ static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
 {
     /* offset = guest - host for some host in [before, after]. */
     int64_t lo = 0, hi = 0;
+    int steps = 0;
 
     for (int i = 0; i < TCG_SAMPLES; i++) {
         uint64_t before = tcs_counter_before();
@@ -52,13 +56,20 @@ static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
             /* It moves: the samples need not have an offset in common. */
             lo = sample_lo < lo ? sample_lo : lo;
             hi = sample_hi > hi ? sample_hi : hi;
+        } else if (sample_lo > hi || sample_hi < lo) {
+            /* What was read so far is no more: the offset is a new one. */
+            lo = sample_lo;
+            hi = sample_hi;
+            vcpu->counter_before = before;
+            steps++;
         } else {
             lo = sample_lo > lo ? sample_lo : lo;
             hi = sample_hi < hi ? sample_hi : hi;
         }
         vcpu->counter_after = after;
     }
-    if (lo > hi) {
+    /* A stop that came meanwhile looks like a step at each sample after it. */
+    if (steps > TCG_STEPS_MAX || (steps > 0 && !runstate_is_running())) {
         snprintf(vcpu->reason, sizeof(vcpu->reason),
                  "the guest counter moved against the host's while it was "
                  "read");
