@@ -2,6 +2,7 @@
 # Runs a module's functions test_… in their order and prints TAP. The first line of a function's
 # docstring is its name in the output. Nothing here knows what is tested.
 import inspect
+import signal
 import sys
 import time
 import traceback
@@ -15,8 +16,17 @@ def skip(reason):
     raise Skip(reason)
 
 
+def _hear_signals():
+    """nohup and a shell's & leave signals ignored, and programs that tests start would inherit it:
+    tests that send them must find what a terminal gives."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def run(names):
     """names: the module's globals(). Exits with 1 if a test failed."""
+    _hear_signals()
     tests = [f for name, f in names.items() if name.startswith("test_") and inspect.isfunction(f)]
     print(f"1..{len(tests)}", flush=True)
     failed = False
