@@ -28,13 +28,21 @@ tcs_u128 tcs_ratio_divide(const struct tcs_ratio *ratio, uint64_t x, bool up);
  * [product, product + x), and only above product if something was cut off and
  * x > 0. So it is decided unless a whole number lies in between.
  */
+static inline bool tcs_ratio_is_decided(const struct tcs_ratio *ratio,
+                                        uint64_t x, uint64_t rest)
+{
+    uint64_t whole = (uint64_t)1 << ratio->shift;
+
+    return x <= whole && rest <= whole - x;
+}
+
 static inline tcs_u128 tcs_ratio_floor(const struct tcs_ratio *ratio,
                                        uint64_t x)
 {
     tcs_u128 product = (tcs_u128)x * ratio->scaled;
     uint64_t rest = (uint64_t)product & (((uint64_t)1 << ratio->shift) - 1);
 
-    if (ratio->is_exact || (tcs_u128)rest + x <= (tcs_u128)1 << ratio->shift) {
+    if (tcs_ratio_is_decided(ratio, x, rest) || ratio->is_exact) {
         return product >> ratio->shift;
     }
     return tcs_ratio_divide(ratio, x, false);
@@ -48,7 +56,7 @@ static inline tcs_u128 tcs_ratio_ceil(const struct tcs_ratio *ratio, uint64_t x)
     if (ratio->is_exact) {
         return (product >> ratio->shift) + (rest != 0);
     }
-    if (x > 0 && (tcs_u128)rest + x <= (tcs_u128)1 << ratio->shift) {
+    if (x > 0 && tcs_ratio_is_decided(ratio, x, rest)) {
         return (product >> ratio->shift) + 1;
     }
     return tcs_ratio_divide(ratio, x, true);

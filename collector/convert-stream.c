@@ -8,18 +8,21 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
 
-#define BUFFER_SIZE ((gsize)1 << 20)
+/* Two of them stay in a processor's second cache. */
+#define BUFFER_SIZE ((gsize)1 << 18)
 
 G_STATIC_ASSERT(BUFFER_SIZE >= 2 * TCS_CONVERT_HEAD_MAX);
 
 typedef struct {
     TcsConvert *convert;
     int in, out;
-    sigset_t unblocked; /* the mask while input is waited for */
+    gboolean never_waits; /* a file: no need to ask */
+    sigset_t unblocked;   /* the mask while input is waited for */
     char *input;
     gsize used;          /* bytes in `input` */
     gboolean is_in_line; /* what follows belongs to a line already begun */
@@ -84,17 +87,25 @@ static gboolean put(Stream *s, const char *data, gsize size, GError **error)
     return TRUE;
 }
 
-static gboolean put_spaces(Stream *s, gsize n, GError **error)
+/* A line with the new text in its place; `size` bytes in all. */
+static gboolean put_changed(Stream *s, const char *line, gsize size,
+                            const TcsReplacement *new, GError **error)
 {
-    static const char spaces[] = "                                ";
+    gsize room = new->start + new->spaces + new->size;
+    char *at;
 
-    for (gsize part; n > 0; n -= part) {
-        part = MIN(n, sizeof(spaces) - 1);
-        if (!put(s, spaces, part, error)) {
-            return FALSE;
-        }
+    /* The line's beginning is short, and so are the blanks in it. */
+    if (room > BUFFER_SIZE - s->written && !flush(s, error)) {
+        return FALSE;
     }
-    return TRUE;
+    at = s->output + s->written;
+    memcpy(at, line, new->start);
+    at += new->start;
+    memset(at, ' ', new->spaces);
+    at += new->spaces;
+    memcpy(at, new->text, new->size);
+    s->written += room;
+    return put(s, line + new->end, size - new->end, error);
 }
 
 /*
@@ -108,10 +119,7 @@ static gboolean put_line(Stream *s, const char *line, gsize size, gsize rest,
     TcsReplacement new;
 
     if (tcs_convert_line(s->convert, line, size, &new, &local)) {
-        return put(s, line, new.start, error) &&
-               put_spaces(s, new.spaces, error) &&
-               put(s, new.text, new.size, error) &&
-               put(s, line + new.end, size + rest - new.end, error);
+        return put_changed(s, line, size + rest, &new, error);
     }
     if (local) {
         const TcsConvertCount *count = &s->convert->count;
@@ -157,17 +165,6 @@ static gboolean take_lines(Stream *s, GError **error)
     return TRUE;
 }
 
-/* Until there is input, its end or a signal. */
-static gboolean wait_for_input(const Stream *s)
-{
-    struct pollfd wait = { .fd = s->in, .events = POLLIN };
-
-    while (!caught && ppoll(&wait, 1, NULL, &s->unblocked) < 0 &&
-           errno == EINTR) {
-    }
-    return !caught;
-}
-
 static gboolean read_more(Stream *s, GError **error)
 {
     ssize_t n = read(s->in, s->input + s->used, BUFFER_SIZE - s->used);
@@ -199,16 +196,30 @@ static void set_blocked(const Stream *s, gboolean is_blocked)
     }
 }
 
+/* Until there is input, its end or a signal, which is FALSE. */
+static gboolean wait_for_input(const Stream *s)
+{
+    struct pollfd wait = { .fd = s->in, .events = POLLIN };
+
+    if (s->never_waits) {
+        return !caught;
+    }
+    /* A signal between a look at it and the wait would be slept over. */
+    set_blocked(s, TRUE);
+    while (!caught && ppoll(&wait, 1, NULL, &s->unblocked) < 0 &&
+           errno == EINTR) {
+    }
+    set_blocked(s, FALSE);
+    return !caught;
+}
+
 static TcsStreamEnd run(Stream *s, GError **error)
 {
     while (!s->is_at_end) {
-        gboolean is_ready, is_good;
+        gboolean is_ready = wait_for_input(s);
+        gboolean is_good =
+            !is_ready || (read_more(s, error) && take_lines(s, error));
 
-        /* A signal between a look at it and the wait would be slept over. */
-        set_blocked(s, TRUE);
-        is_ready = wait_for_input(s);
-        set_blocked(s, FALSE);
-        is_good = !is_ready || (read_more(s, error) && take_lines(s, error));
         if (!is_good || !flush(s, error)) {
             return s->is_closed ? TCS_STREAM_CLOSED : TCS_STREAM_FAILED;
         }
@@ -227,8 +238,10 @@ TcsStreamEnd tcs_convert_stream(TcsConvert *convert, int in, int out,
                                       .sa_flags = SA_RESETHAND };
     struct sigaction before[G_N_ELEMENTS(signals)];
     Stream s = { .convert = convert, .in = in, .out = out };
+    struct stat status;
     TcsStreamEnd end;
 
+    s.never_waits = fstat(in, &status) == 0 && S_ISREG(status.st_mode);
     s.input = g_malloc(BUFFER_SIZE);
     s.output = g_malloc(BUFFER_SIZE);
     caught = 0;

@@ -129,8 +129,19 @@ static bool has_number_before(const char *line, size_t at, size_t *ret_start)
     return *ret_start < end && end < at;
 }
 
-/* The first "[CPU]" with a task before it, as `is_task` says, and a time. */
-static bool find_by_cpu(const char *line, size_t size, const char *before_task,
+/* What parts the thread's id from its name. */
+static bool is_ftrace_part(char c)
+{
+    return c == '-';
+}
+
+static bool is_perf_part(char c)
+{
+    return is_blank(c) || c == '/';
+}
+
+/* The first "[CPU]" with a task's id before it and a time behind it. */
+static bool find_by_cpu(const char *line, size_t size, bool (*is_part)(char),
                         struct tcs_text_time *ret_time)
 {
     for (size_t at = 0; at < size; at++) {
@@ -143,8 +154,7 @@ static bool find_by_cpu(const char *line, size_t size, const char *before_task,
         at = (size_t)(bracket - line);
         if (read_cpu(line, size, at, &ret_time->cpu, &end) &&
             has_number_before(line, at, &task) && task > 0 &&
-            strchr(before_task, line[task - 1]) && line[task - 1] != '\0' &&
-            read_time(line, size, end, ret_time)) {
+            is_part(line[task - 1]) && read_time(line, size, end, ret_time)) {
             return true;
         }
     }
@@ -156,7 +166,7 @@ static bool find_by_cpu(const char *line, size_t size, const char *before_task,
 static bool find_ftrace(const char *line, size_t size,
                         struct tcs_text_time *ret_time)
 {
-    return find_by_cpu(line, size, "-", ret_time);
+    return find_by_cpu(line, size, is_ftrace_part, ret_time);
 }
 
 /* The same without a CPU: a time with a point, after a word that is a number.
@@ -171,7 +181,7 @@ static bool find_after_task(const char *line, size_t size,
             is_blank(line[start - 1]) &&
             memchr(line + start, '.', end - start) &&
             has_number_before(line, start, &task) && task > 0 &&
-            strchr(" \t/", line[task - 1]) && line[task - 1] != '\0') {
+            is_perf_part(line[task - 1])) {
             *ret_time = (struct tcs_text_time){ start, end, -1 };
             return true;
         }
@@ -190,7 +200,7 @@ static bool find_perf(const char *line, size_t size,
                       struct tcs_text_time *ret_time)
 {
     return size > 0 && line[0] != '\t' && line[0] != '#' &&
-           (find_by_cpu(line, size, " \t/", ret_time) ||
+           (find_by_cpu(line, size, is_perf_part, ret_time) ||
             find_after_task(line, size, ret_time));
 }
 
