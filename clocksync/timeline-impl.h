@@ -23,6 +23,16 @@ int tcs_timeline_interval_value(const struct tcs_timeline *timeline, size_t i,
                                 struct tcs_host_span at,
                                 struct tcs_ns_span *ret_value);
 
+/* The number of readings that end before `moment`. */
+size_t tcs_timeline_readings_before(const struct tcs_timeline *timeline,
+                                    struct tcs_host_ticks moment);
+
+/* The first interval of [first, last) where `value` has been reached, or last.
+ */
+size_t tcs_timeline_first_reached(const struct tcs_timeline *timeline,
+                                  size_t first, size_t last,
+                                  struct tcs_ns_span value);
+
 /* Fills what tcs_timeline_when() searches. Returns 0 or -ENOMEM. */
 int tcs_timeline_prepare_search(struct tcs_timeline *timeline);
 

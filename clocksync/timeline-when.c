@@ -198,10 +198,9 @@ static void find_apart(struct found *all, const struct found *course)
     }
 }
 
-/* The first interval of [first, last) where `value` has been reached, or last.
- */
-static size_t first_reached(const struct tcs_timeline *timeline, size_t first,
-                            size_t last, struct tcs_ns_span value)
+size_t tcs_timeline_first_reached(const struct tcs_timeline *timeline,
+                                  size_t first, size_t last,
+                                  struct tcs_ns_span value)
 {
     while (first < last) {
         size_t middle = first + (last - first) / 2;
@@ -259,8 +258,8 @@ static void find_in_stretch(const struct tcs_timeline *timeline,
                             const struct tcs_timeline_stretch *stretch,
                             struct tcs_ns_span value, struct found *found)
 {
-    size_t first =
-        first_reached(timeline, stretch->first, stretch->last, value);
+    size_t first = tcs_timeline_first_reached(timeline, stretch->first,
+                                              stretch->last, value);
     size_t last = after_last(timeline, first, stretch->last, value);
     unsigned int hits = 0;
 

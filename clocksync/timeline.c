@@ -192,9 +192,8 @@ int tcs_timeline_interval_value(const struct tcs_timeline *timeline, size_t i,
     return 0;
 }
 
-/* The number of readings that end before `moment`. */
-static size_t readings_before(const struct tcs_timeline *timeline,
-                              struct tcs_host_ticks moment)
+size_t tcs_timeline_readings_before(const struct tcs_timeline *timeline,
+                                    struct tcs_host_ticks moment)
 {
     size_t lo = 0, hi = timeline->n;
 
@@ -238,7 +237,7 @@ int tcs_timeline_at(const struct tcs_timeline *timeline,
         value = tcs_timeline_hull(value, part);
     }
 
-    size_t i = readings_before(timeline, at.lo);
+    size_t i = tcs_timeline_readings_before(timeline, at.lo);
 
     for (i = i > 0 ? i - 1 : 0;
          i + 1 < timeline->n &&

@@ -4,9 +4,8 @@
  */
 #include "alignment.h"
 
-#include <stdio.h>
-
 #include "trace-clock.h"
+#include "warnings.h"
 
 gboolean tcs_alignment_open_log(TcsAlignment *alignment, const char *path,
                                 GError **error)
@@ -15,10 +14,7 @@ gboolean tcs_alignment_open_log(TcsAlignment *alignment, const char *path,
     if (!alignment->log) {
         return FALSE;
     }
-    for (guint i = 0; i < alignment->log->warnings->len; i++) {
-        fprintf(stderr, "%s: warning: %s: %s\n", g_get_prgname(), path,
-                (char *)g_ptr_array_index(alignment->log->warnings, i));
-    }
+    tcs_warnings_print(path, alignment->log->warnings);
     alignment->model = tcs_model_new(alignment->log, error);
     return alignment->model != NULL;
 }

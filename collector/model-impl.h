@@ -8,7 +8,7 @@
 
 #include "clocksync/counter-epochs.h"
 #include "clocksync/staircase.h"
-#include "clocksync/timeline.h"
+#include "clocksync/timeline-cursor.h"
 #include "counter-lines.h"
 #include "model.h"
 

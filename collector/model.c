@@ -105,6 +105,19 @@ const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
     return NULL;
 }
 
+gboolean tcs_model_has_per_cpu(const TcsModel *model, const char *name)
+{
+    for (guint i = 0; i < model->clocks->len; i++) {
+        const TcsModelClock *clock = g_ptr_array_index(model->clocks, i);
+
+        if (g_str_has_prefix(clock->name, name) &&
+            clock->name[strlen(name)] == '@') {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 static gboolean set_gap(GError **error, const char *name)
 {
     g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
@@ -126,8 +139,9 @@ static gboolean set_unknown(GError **error, const char *name, int ret)
     return FALSE;
 }
 
-/* When a clock showed a value. */
-static gboolean clock_when(const TcsModelClock *clock, guint64 value,
+/* When a clock showed a value. `cursor` is of its timeline, or NULL. */
+static gboolean clock_when(const TcsModelClock *clock,
+                           struct tcs_timeline_cursor *cursor, guint64 value,
                            struct tcs_host_span *ret_when, GError **error)
 {
     const struct tcs_guest_ticks guest = { value };
@@ -156,7 +170,8 @@ static gboolean clock_when(const TcsModelClock *clock, guint64 value,
     case TCS_CLOCK_TIME:
         /* A clock that shows it has reached it, and not its next step. */
         span = tcs_clock_value((gint64)value, (uint32_t)clock->resolution_ns);
-        ret = tcs_timeline_when(&clock->timeline, span, ret_when);
+        ret = cursor ? tcs_timeline_cursor_when(cursor, span, ret_when)
+                     : tcs_timeline_when(&clock->timeline, span, ret_when);
         break;
     }
     return ret == 0 || set_unknown(error, clock->name, ret);
@@ -193,12 +208,15 @@ static gboolean count_at(const TcsModelClock *clock, struct tcs_host_span at,
     return TRUE;
 }
 
-static gboolean time_at(const TcsModelClock *clock, struct tcs_host_span at,
-                        guint64 *ret_lo, guint64 *ret_hi, GError **error)
+static gboolean time_at(const TcsModelClock *clock,
+                        struct tcs_timeline_cursor *cursor,
+                        struct tcs_host_span at, guint64 *ret_lo,
+                        guint64 *ret_hi, GError **error)
 {
     struct tcs_ns_span span;
 
-    if (tcs_timeline_at(&clock->timeline, at, &span) < 0) {
+    if ((cursor ? tcs_timeline_cursor_at(cursor, at, &span)
+                : tcs_timeline_at(&clock->timeline, at, &span)) < 0) {
         return set_gap(error, clock->name);
     }
     /* What it had reached; it showed up to a step less. */
@@ -215,13 +233,20 @@ static gboolean time_at(const TcsModelClock *clock, struct tcs_host_span at,
     return TRUE;
 }
 
-gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
-                           const TcsModelClock *to, guint64 value,
-                           guint64 *ret_lo, guint64 *ret_hi, GError **error)
+struct TcsModelCursor {
+    const TcsModelClock *from;
+    const TcsModelClock *to;
+    struct tcs_timeline_cursor when; /* of `from` */
+    struct tcs_timeline_cursor at;   /* of `to` */
+};
+
+static gboolean convert(const TcsModelClock *from, const TcsModelClock *to,
+                        TcsModelCursor *cursor, guint64 value, guint64 *ret_lo,
+                        guint64 *ret_hi, GError **error)
 {
     struct tcs_host_span at;
 
-    if (!clock_when(from, value, &at, error)) {
+    if (!clock_when(from, cursor ? &cursor->when : NULL, value, &at, error)) {
         return FALSE;
     }
     if (from == to) {
@@ -239,7 +264,45 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
     case TCS_CLOCK_COUNT:
         return count_at(to, at, ret_lo, ret_hi, error);
     case TCS_CLOCK_TIME:
-        return time_at(to, at, ret_lo, ret_hi, error);
+        return time_at(to, cursor ? &cursor->at : NULL, at, ret_lo, ret_hi,
+                       error);
     }
     g_assert_not_reached();
+}
+
+gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
+                           const TcsModelClock *to, guint64 value,
+                           guint64 *ret_lo, guint64 *ret_hi, GError **error)
+{
+    return convert(from, to, NULL, value, ret_lo, ret_hi, error);
+}
+
+TcsModelCursor *tcs_model_cursor_new(const TcsModelClock *from,
+                                     const TcsModelClock *to)
+{
+    TcsModelCursor *cursor = g_new0(TcsModelCursor, 1);
+
+    cursor->from = from;
+    cursor->to = to;
+    tcs_timeline_cursor_init(&cursor->when, &from->timeline);
+    tcs_timeline_cursor_init(&cursor->at, &to->timeline);
+    return cursor;
+}
+
+void tcs_model_cursor_free(TcsModelCursor *cursor)
+{
+    g_free(cursor);
+}
+
+gboolean tcs_model_cursor_convert(TcsModelCursor *cursor, guint64 value,
+                                  guint64 *ret_lo, guint64 *ret_hi,
+                                  GError **error)
+{
+    return convert(cursor->from, cursor->to, cursor, value, ret_lo, ret_hi,
+                   error);
+}
+
+gboolean tcs_model_clock_is_time(const TcsModelClock *clock)
+{
+    return clock->kind == TCS_CLOCK_TIME;
 }

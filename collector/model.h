@@ -44,6 +44,9 @@ const GPtrArray *tcs_model_warnings(const TcsModel *model);
 const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
                                     GError **error);
 
+/* Whether there are clocks "name@CPU". */
+gboolean tcs_model_has_per_cpu(const TcsModel *model, const char *name);
+
 /*
  * Every value `to` may have shown while `from` showed `value`: ns, ticks of a
  * counter, which pass through as unsigned, or a number of events. From a number
@@ -54,6 +57,22 @@ const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
 gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
                            const TcsModelClock *to, guint64 value,
                            guint64 *ret_lo, guint64 *ret_hi, GError **error);
+
+/*
+ * Many conversions between the same two clocks, most of them of about the same
+ * time: tcs_model_convert()'s answers, sooner. The model outlives it.
+ */
+typedef struct TcsModelCursor TcsModelCursor;
+
+TcsModelCursor *tcs_model_cursor_new(const TcsModelClock *from,
+                                     const TcsModelClock *to);
+void tcs_model_cursor_free(TcsModelCursor *cursor);
+gboolean tcs_model_cursor_convert(TcsModelCursor *cursor, guint64 value,
+                                  guint64 *ret_lo, guint64 *ret_hi,
+                                  GError **error);
+
+/* Whether its values are nanoseconds, and not ticks or events. */
+gboolean tcs_model_clock_is_time(const TcsModelClock *clock);
 
 G_END_DECLS
 

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "model.h"
 #include "target-options.h"
+#include "warnings.h"
 
 #define WORDS_MAX 1000000
 
@@ -77,14 +78,6 @@ static int convert_all(TcsModel *model, char **words, int n, GError **error)
     return 0;
 }
 
-static void print_warnings(const char *path, const GPtrArray *warnings)
-{
-    for (guint i = 0; i < warnings->len; i++) {
-        fprintf(stderr, "%s: warning: %s: %s\n", g_get_prgname(), path,
-                (char *)g_ptr_array_index(warnings, i));
-    }
-}
-
 static int run(int argc, char **argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
@@ -120,12 +113,12 @@ static int run(int argc, char **argv, GError **error)
     }
     model = tcs_model_load(argv[1], &log, error);
     if (log) {
-        print_warnings(argv[1], log->warnings);
+        tcs_warnings_print(argv[1], log->warnings);
     }
     if (!model) {
         return tcs_error_exit_status(*error);
     }
-    print_warnings(argv[1], tcs_model_warnings(model));
+    tcs_warnings_print(argv[1], tcs_model_warnings(model));
     return convert_all(model, argv + 2, argc - 2, error);
 }
 

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How long `apply` takes on a trace of 1 GB, against one of 10 MB. Argument: the build directory.
+
+The files are sparse: what lies between the first events and the options is a hole, which takes no space
+on the disk. Whoever reads it all reads a gigabyte all the same."""
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "fake"), str(HERE.parent)]
+
+import trace_dat  # noqa: E402
+from traced_world import World  # noqa: E402
+
+SIZES, ROUNDS, RATIO_MAX = (10 * 10**6, 10**9), 5, 2.0
+PROGRAM = Path(sys.argv[1]) / "collector/trace-clock-sync"
+
+
+class Grown:
+    """A trace whose last CPU has a hole behind its events, before the options."""
+
+    def __init__(self, trace, size):
+        hole = (size - len(trace.data)) // trace_dat.PAGE * trace_dat.PAGE
+        data, at = bytearray(trace.data), trace.options_at
+        section = self._last_section(data, trace)
+        self._add(data, data.index(struct.pack("<Q", at)), hole)   # where the options are
+        self._add(data, section + 8, hole)                         # the section's size
+        self._add(data, trace.done_at - 6 - 8, hole)               # the last CPU's size
+        self.head, self.hole, self.tail = data[:at], hole, data[at:]
+
+    @staticmethod
+    def _add(data, at, hole):
+        value, = struct.unpack_from("<Q", data, at)
+        struct.pack_into("<Q", data, at, value + hole)
+
+    @staticmethod
+    def _last_section(data, trace):
+        at, = (struct.unpack_from("<Q", content) for number, content in trace_dat.options(data)
+               if number == trace_dat.BUFFER)
+        assert at[0] < trace.options_at
+        return at[0]
+
+    def write(self, path):
+        with open(path, "wb") as file:
+            file.write(self.head)
+            file.seek(self.hole, 1)
+            file.write(self.tail)
+        return path
+
+
+def run(log, trace):
+    start = time.monotonic()
+    subprocess.run([PROGRAM, "apply", log, "--guest", trace, "--host-clock", "mono"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    return time.monotonic() - start
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="tcs-bench-") as name:
+        folder = Path(name)
+        world = World(seconds=20)
+        log = world.write_log(folder / "run.tcs")
+        base = int(world.guest["mono"][0])
+        small = trace_dat.TraceDat("mono", {0: [(base + 10**9 + i, "tick", 7, i)
+                                                for i in range(1000)]})
+        times = {size: [] for size in SIZES}
+        for _ in range(ROUNDS):
+            for size in SIZES:
+                path = Grown(small, size).write(folder / f"{size}.dat")
+                assert abs(path.stat().st_size - size) < 10**5
+                times[size].append(run(log, path))
+                path.unlink()
+    little, much = (min(times[size]) for size in SIZES)
+    print(f"apply: {little * 1000:.0f} ms for 10 MB, {much * 1000:.0f} ms for 1 GB: "
+          f"{much / little:.2f} times as long (at most {RATIO_MAX})")
+    assert much / little <= RATIO_MAX, much / little
+
+
+if __name__ == "__main__":
+    main()
