@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "error.h"
-#include "export-line.h"
 #include "guest-vcpu.h"
 #include "trace-clock.h"
 
@@ -62,13 +61,14 @@ static gboolean check_slope(const TcsShiftTable *table, GError **error)
 
 /* "-s OFFSET,1,0,0" for each CPU, and the largest error of all. */
 static gboolean add_shifts(const TcsExport *export, GString *out,
-                           guint64 *ret_error, GError **error)
+                           TcsLineError *ret_error, GError **error)
 {
-    *ret_error = 0;
+    *ret_error = (TcsLineError){ 0 };
     for (guint i = 0; i < export->cpus->len; i++) {
         TcsShiftTable *table = (TcsShiftTable *)export->alignment.cpu_tables[i];
         gpointer item[] = { table };
         const GPtrArray only = { .pdata = item, .len = 1 };
+        TcsLineError cpu_error;
         TcsLine line;
         guint64 offset;
 
@@ -77,8 +77,10 @@ static gboolean add_shifts(const TcsExport *export, GString *out,
         }
         line = tcs_line_fit(&only, 1);
         offset = line.to - line.from;
-        *ret_error =
-            MAX(*ret_error, tcs_line_error(&only, read_stamp, &offset, 0));
+        cpu_error = tcs_line_error(&only, read_stamp, &offset, 0);
+        ret_error->worst = MAX(ret_error->worst, cpu_error.worst);
+        ret_error->half = MAX(ret_error->half, cpu_error.half);
+        ret_error->elsewhere = MAX(ret_error->elsewhere, cpu_error.elsewhere);
         g_string_append_printf(out, " -s %" PRId64 ",1,0,0", (gint64)offset);
     }
     return TRUE;
@@ -112,7 +114,7 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
         g_shell_quote(options->host ? options->host : "host.dat");
     g_autofree char *guest =
         g_shell_quote(options->guest ? options->guest : "guest.dat");
-    guint64 worst;
+    TcsLineError worst;
 
     if (!check_clocks(export, error) || !tcs_export_compute(export, error)) {
         return FALSE;
@@ -126,7 +128,7 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
         return FALSE;
     }
     g_string_append_c(out, '\n');
-    tcs_export_tell_bound(export, export->alignment.tables, worst);
+    tcs_export_tell_bound(export, worst, 0);
     return TRUE;
 }
 

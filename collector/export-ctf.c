@@ -9,7 +9,6 @@
 #include <math.h>
 
 #include "error.h"
-#include "export-line.h"
 #include "formats/ctf-clock.h"
 #include "trace-clock.h"
 
@@ -43,7 +42,7 @@ static guint64 read_shifted(guint64 stamp, gconstpointer data)
 }
 
 static gboolean write_options(const TcsExport *export, GString *out,
-                              guint64 *ret_error, GError **error)
+                              TcsLineError *ret_error, GError **error)
 {
     const TcsExportOptions *options = export->options;
     const GPtrArray *tables = export->alignment.tables;
@@ -91,7 +90,7 @@ static guint64 read_block(guint64 stamp, gconstpointer data)
 }
 
 static gboolean write_block(const TcsExport *export, GString *out,
-                            guint64 *ret_error, GError **error)
+                            TcsLineError *ret_error, GError **error)
 {
     const GPtrArray *tables = export->alignment.tables;
     g_autofree char *name =
@@ -119,8 +118,8 @@ static gboolean write_block(const TcsExport *export, GString *out,
     *ret_error = tcs_line_error(
         tables, read_block, &reader,
         tcs_ctf_clock_rounding(&reader.clock, tcs_line_last_stamp(tables)));
-    reader.clock.precision =
-        (guint64)ceill(*ret_error * ((long double)reader.clock.freq / 1e9L));
+    reader.clock.precision = (guint64)ceill(
+        ret_error->worst * ((long double)reader.clock.freq / 1e9L));
     text = tcs_ctf_clock_block(&reader.clock);
     if (!text) {
         return out_of_memory(error);
@@ -132,7 +131,8 @@ static gboolean write_block(const TcsExport *export, GString *out,
 
 static gboolean run(TcsExport *export, GString *out, GError **error)
 {
-    guint64 worst;
+    const GPtrArray *tables;
+    TcsLineError worst;
 
     if (!check_clocks(export, error) || !tcs_export_compute(export, error) ||
         !(export->options->clock_block
@@ -140,11 +140,10 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
               : write_options(export, out, &worst, error))) {
         return FALSE;
     }
-    tcs_export_tell_bound(export, export->alignment.tables, worst);
-    if (export->alignment.tables->len > 1) {
-        tcs_export_note("warning: the guest's CPUs have clocks of their own, "
-                        "and this is one for all");
-    }
+    tables = export->alignment.tables;
+    tcs_export_tell_bound(
+        export, worst,
+        tcs_line_spread(tables, tcs_line_slope(g_ptr_array_index(tables, 0))));
     return TRUE;
 }
 

@@ -18,16 +18,22 @@ typedef struct {
 } TcsLine;
 
 /*
- * The slope over the longest stretch without a gap, in units of the clock that
- * is shifted to per unit of the other.
+ * The slope over the table's longest stretch without a gap, in units of the
+ * clock that is shifted to per unit of the other.
  */
 long double tcs_line_slope(const TcsShiftTable *table);
 
 /*
- * The line of this slope that has the smallest largest error in all of the
- * tables (of TcsShiftTable, at least one), to one unit.
+ * The line of this slope nearest to the tables' longest stretches (of
+ * TcsShiftTable, at least one), where a stamp counts the more the better it is
+ * known.
  */
 TcsLine tcs_line_fit(const GPtrArray *tables, long double slope);
+
+/*
+ * How far apart lines of this slope are that are fitted to each table alone.
+ */
+guint64 tcs_line_spread(const GPtrArray *tables, long double slope);
 
 /* What a reader makes of a stamp: linear but for its rounding. */
 typedef guint64 (*TcsReader)(guint64 stamp, gconstpointer data);
@@ -41,9 +47,15 @@ guint64 tcs_line_error_within(const TcsShiftTable *table, guint64 from,
                               guint64 to, TcsReader reader, gconstpointer data,
                               guint64 rounding);
 
-/* The largest of all tables, over all of their stamps. */
-guint64 tcs_line_error(const GPtrArray *tables, TcsReader reader,
-                       gconstpointer data, guint64 rounding);
+/* The largest distance from the truth, */
+typedef struct {
+    guint64 worst;     /* in the tables' longest stretches, */
+    guint64 half;      /* for the better half of their time, */
+    guint64 elsewhere; /* and in other stretches; 0 where there are none. */
+} TcsLineError;
+
+TcsLineError tcs_line_error(const GPtrArray *tables, TcsReader reader,
+                            gconstpointer data, guint64 rounding);
 
 /* The largest stamp that the tables shift, and the largest it is shifted to. */
 guint64 tcs_line_last_stamp(const GPtrArray *tables);

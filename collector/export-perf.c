@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "export-line.h"
 #include "formats/perf-guest-data.h"
 #include "guest-vcpu.h"
 #include "trace-clock.h"
@@ -122,7 +121,7 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
     struct tcs_perf_guest_data data;
     char *text;
     gint64 pid;
-    guint64 worst, rounding;
+    guint64 rounding;
     int ret;
 
     if (!tcs_export_compute(export, error) || !find_pid(export, &pid, error)) {
@@ -130,8 +129,7 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
     }
     tables = export->alignment.tables;
     data = fit(export);
-    rounding = tcs_perf_guest_data_rounding(tcs_line_last_shown(tables));
-    worst = tcs_line_error(tables, read_stamp, &data, rounding);
+    rounding = tcs_perf_guest_data_rounding(data, tcs_line_last_shown(tables));
     ret = tcs_perf_guest_data_format(data, file, pid, &text);
     if (ret < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
@@ -144,11 +142,9 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
     g_string_append_c(out, '\n');
     free(text);
 
-    tcs_export_tell_bound(export, tables, worst);
-    if (tables->len > 1) {
-        tcs_export_note("warning: the guest's CPUs have clocks of their own, "
-                        "and perf takes one offset for all");
-    }
+    tcs_export_tell_bound(export,
+                          tcs_line_error(tables, read_stamp, &data, rounding),
+                          tcs_line_spread(tables, 1 / (long double)data.scale));
     if (rounding > 2) {
         tcs_export_note("perf computes in double, which loses up to %" PRIu64
                         " %s of this",

@@ -6,7 +6,6 @@
 #include "export.h"
 
 #include "error.h"
-#include "export-line.h"
 #include "export-snapshots.h"
 #include "formats/perfetto-manifest.h"
 #include "formats/perfetto-snapshot.h"
@@ -65,8 +64,9 @@ static gboolean write_manifest(TcsExport *export, GString *out, GError **error)
     }
     g_string_append(out, text);
     free(text);
-    tcs_export_tell_bound(export, tables,
-                          tcs_line_error(tables, read_stamp, &offset, 0));
+    tcs_export_tell_bound(export,
+                          tcs_line_error(tables, read_stamp, &offset, 0),
+                          tcs_line_spread(tables, 1));
     return TRUE;
 }
 

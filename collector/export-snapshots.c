@@ -8,7 +8,6 @@
 #include <inttypes.h>
 
 #include "error.h"
-#include "export-line.h"
 #include "formats/perfetto-snapshot.h"
 #include "trace-clock.h"
 
@@ -236,7 +235,7 @@ static gboolean tell(const Snapshots *s, GError **error)
         if (clock->table && clock->was_taken) {
             account(clock, G_MAXUINT64);
             tcs_export_note("%s is clock %" PRIu32 "; as host %s within "
-                            "%" PRIu64 " ns of the truth",
+                            "%" PRIu64 " ns",
                             clock->name, clock->id,
                             s->export->alignment.host_clock, clock->error);
             any = TRUE;

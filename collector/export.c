@@ -41,18 +41,8 @@ static guint64 point_time(const TcsShiftTable *table, guint i)
     return g_array_index(table->points, struct tcs_trace_dat_point, i).time;
 }
 
-void tcs_export_tell_bound(const TcsExport *export, const GPtrArray *tables,
-                           guint64 error)
+static void tell_gaps(const GPtrArray *tables)
 {
-    const TcsShiftTable *first = g_ptr_array_index(tables, 0);
-
-    tcs_export_note("guest %s as host %s: within %" PRIu64
-                    " %s of the truth, for stamps from %" PRIu64 " to %" PRIu64
-                    "%s",
-                    export->alignment.guest_clock, export->alignment.host_clock,
-                    error, tcs_export_unit(export), point_time(first, 0),
-                    point_time(first, first->points->len - 1),
-                    tables->len > 1 ? " (of the first CPU)" : "");
     for (guint i = 0; i < tables->len; i++) {
         const TcsShiftTable *table = g_ptr_array_index(tables, i);
 
@@ -60,11 +50,40 @@ void tcs_export_tell_bound(const TcsExport *export, const GPtrArray *tables,
             const TcsShiftGap *gap =
                 &g_array_index(table->gaps, TcsShiftGap, g);
 
-            tcs_export_note("warning: the clock changed between %" PRIu64
-                            " and %" PRIu64
-                            ", where nothing is known; what is exported is "
-                            "one relation for before and after",
+            tcs_export_note("warning: a clock changed between the stamps "
+                            "%" PRIu64 " and %" PRIu64
+                            ", where nothing is known",
                             gap->from, gap->to);
         }
+    }
+}
+
+void tcs_export_tell_bound(const TcsExport *export, TcsLineError error,
+                           guint64 spread)
+{
+    const GPtrArray *tables = export->alignment.tables;
+    const TcsShiftTable *first = g_ptr_array_index(tables, 0);
+    const char *unit = tcs_export_unit(export);
+
+    tcs_export_note("guest %s as host %s: within %" PRIu64
+                    " %s, half of the time within %" PRIu64
+                    "; for stamps from %" PRIu64 " to %" PRIu64 "%s",
+                    export->alignment.guest_clock, export->alignment.host_clock,
+                    error.worst, unit, error.half, point_time(first, 0),
+                    point_time(first, first->points->len - 1),
+                    tables->len > 1 ? " of the first CPU" : "");
+    if (spread > 1) {
+        tcs_export_note("warning: the clocks of the guest's CPUs differ by "
+                        "%" PRIu64 " %s, and the format takes one relation "
+                        "for all",
+                        spread, unit);
+    }
+    tell_gaps(tables);
+    if (error.elsewhere > error.worst) {
+        tcs_export_note("warning: the format takes one relation; this is the "
+                        "longest part's without a change, and elsewhere up to "
+                        "%" PRIu64 " %s off. `trace-clock-sync apply` or "
+                        "`map` know all parts",
+                        error.elsewhere, unit);
     }
 }

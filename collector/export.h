@@ -6,6 +6,7 @@
 #define COLLECTOR_EXPORT_H
 
 #include "alignment.h"
+#include "export-line.h"
 
 G_BEGIN_DECLS
 
@@ -56,11 +57,11 @@ const char *tcs_export_unit(const TcsExport *export);
 void tcs_export_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /*
- * Tells between which stamps what was exported is within `error` of the truth,
- * and where nothing is known.
+ * Tells how far what was exported is from the truth and between which stamps,
+ * that CPUs differ by `spread`, and where nothing is known.
  */
-void tcs_export_tell_bound(const TcsExport *export, const GPtrArray *tables,
-                           guint64 error);
+void tcs_export_tell_bound(const TcsExport *export, TcsLineError error,
+                           guint64 spread);
 
 G_END_DECLS
 

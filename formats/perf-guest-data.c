@@ -17,8 +17,12 @@ uint64_t tcs_perf_guest_data_apply(struct tcs_perf_guest_data data,
     return host < 0x1p64 ? (uint64_t)host : UINT64_MAX;
 }
 
-uint64_t tcs_perf_guest_data_rounding(uint64_t host)
+uint64_t tcs_perf_guest_data_rounding(struct tcs_perf_guest_data data,
+                                      uint64_t host)
 {
+    if (data.scale == 1 && host < (uint64_t)1 << 53) {
+        return 0;
+    }
     /* 2^-53 each for the dividend and the quotient, rounded up; the cut. */
     return host / ((uint64_t)1 << 52) + 2;
 }

@@ -28,9 +28,10 @@ uint64_t tcs_perf_guest_data_apply(struct tcs_perf_guest_data data,
 
 /*
  * How far tcs_perf_guest_data_apply() may be from the exact quotient where that
- * is up to `host`: what double rounds twice, and the cut.
+ * is up to `host`: what double rounds, and the cut.
  */
-uint64_t tcs_perf_guest_data_rounding(uint64_t host);
+uint64_t tcs_perf_guest_data_rounding(struct tcs_perf_guest_data data,
+                                      uint64_t host);
 
 /*
  * "FILE,PID,OFFSET,SCALE", with which perf reads back the very same numbers;
