@@ -42,6 +42,9 @@ static gboolean parse_decimal(const char *text, guint64 unit, guint64 *ret)
     }
     if (*c == '.') {
         for (c++; g_ascii_isdigit(*c); c++) {
+            if (unit == 1) {
+                return FALSE;
+            }
             unit /= 10;
             part += unit * (guint64)(*c - '0');
         }
