@@ -27,6 +27,7 @@ gboolean tcs_plot_output_write(const TcsPlotOutput *output, PlotCanvas *canvas,
                                const char *title, const char *description,
                                GError **error)
 {
+    g_autoptr(GError) failure = NULL;
     const GByteArray *bytes;
     const char *why;
     sigset_t all, before;
@@ -38,17 +39,16 @@ gboolean tcs_plot_output_write(const TcsPlotOutput *output, PlotCanvas *canvas,
                     "the picture cannot be drawn: %s", why);
         return FALSE;
     }
-    /* A signal that ends us leaves no temporary file: it waits for the rename.
-     */
+    /* A signal that would leave a temporary file waits for the rename. */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     ok = g_file_set_contents_full(output->path, (const char *)bytes->data,
                                   bytes->len, G_FILE_SET_CONTENTS_CONSISTENT,
-                                  0644, error);
+                                  0644, &failure);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!ok && error && (*error)->domain != TCS_ERROR) {
-        (*error)->domain = TCS_ERROR;
-        (*error)->code = TCS_ERROR_FILE;
+    if (!ok) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot write %s: %s",
+                    output->path, failure->message);
     }
     return ok;
 }

@@ -382,7 +382,7 @@ def test_refused_logs():
                 ((log, "-o", picture, "--from", "guest:x86-tsc@0", "--to", "host:mono"), 4,
                  "in ticks"), ((log, "-o", picture, "--zoom", "1..2"), 2, "--host"),
                 ((log, "-o", picture, "--host", "x"), 2, "together"),
-                ((log, "-o", folder / "none/x.svg"), 5, "x.svg"),
+                ((log, "-o", folder / "none/x.svg"), 5, "cannot write"),
                 ((folder / "none.tcs", "-o", picture), 5, "none.tcs")):
             assert said in run("plot", *words, status=status), (words, said)
         assert [p.name for p in folder.iterdir()] == ["run.tcs"]
