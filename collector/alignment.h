@@ -33,6 +33,7 @@ gboolean tcs_alignment_compute(TcsAlignment *alignment,
                                const TcsTraceFile *guest, GError **error);
 
 void tcs_alignment_clear(TcsAlignment *alignment);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TcsAlignment, tcs_alignment_clear)
 
 G_END_DECLS
 

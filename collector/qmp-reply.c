@@ -125,7 +125,6 @@ gboolean tcs_host_clock_parse(json_object *object, gpointer data,
 static gboolean parse_epoch(json_object *object, gpointer data, GError **error)
 {
     TcsEpoch *ret = data;
-    char cause[TCS_NAME_MAX + 1];
 
     *ret = (TcsEpoch){ 0 };
     if (!tcs_json_get_i64(object, "generation", &ret->generation, error) ||
@@ -133,10 +132,11 @@ static gboolean parse_epoch(json_object *object, gpointer data, GError **error)
         !tcs_json_get_u64(object, "host-counter", &ret->host_counter.ticks,
                           error) ||
         !parse_map(object, &ret->map, error) ||
-        !tcs_json_copy_string(object, "cause", cause, sizeof(cause), error)) {
+        !tcs_json_copy_string(object, "cause", ret->cause, sizeof(ret->cause),
+                              error)) {
         return FALSE;
     }
-    ret->is_first = g_str_equal(cause, "first seen");
+    ret->is_first = g_str_equal(ret->cause, "first seen");
     return TRUE;
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     struct tcs_host_ticks host_counter;
     struct tcs_counter_map map;
     gboolean is_first; /* nobody had looked at the vCPU before */
+    char cause[TCS_NAME_MAX + 1];
 } TcsEpoch;
 
 typedef struct {

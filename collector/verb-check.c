@@ -14,6 +14,7 @@
 #include "error.h"
 #include "formats/trace-dat-events.h"
 #include "guest-vcpu.h"
+#include "host-windows.h"
 #include "target-options.h"
 #include "trace-clock.h"
 #include "trace-options.h"
@@ -34,9 +35,7 @@ typedef struct {
     TcsTraceFile *guest;
     TcsTraceFile *host;
     TcsVmWindows *windows;
-    GHashTable *last_seen; /* host CPU -> guint64 *, its last event's time */
-    GHashTable *threads;   /* guest CPU -> thread id */
-    guint64 host_events;
+    GHashTable *threads; /* guest CPU -> thread id */
     const char *unit;
 
     guint64 judged;
@@ -53,7 +52,6 @@ typedef struct {
 static void check_clear(Check *check)
 {
     g_clear_pointer(&check->windows, tcs_vm_windows_free);
-    g_clear_pointer(&check->last_seen, g_hash_table_unref);
     g_clear_pointer(&check->threads, g_hash_table_unref);
     g_clear_pointer(&check->host, tcs_trace_file_free);
     g_clear_pointer(&check->guest, tcs_trace_file_free);
@@ -149,32 +147,6 @@ static gboolean open_all(Check *check, const char *log,
     return TRUE;
 }
 
-static int on_host_event(const struct tcs_trace_dat_event *event, void *data)
-{
-    Check *check = data;
-    guint64 *last =
-        g_hash_table_lookup(check->last_seen, GINT_TO_POINTER(event->cpu));
-
-    check->host_events++;
-    if (event->lost_before) {
-        tcs_vm_windows_add_loss(check->windows, last ? *last : 0, event->ts);
-    }
-    if (!last) {
-        last = g_new(guint64, 1);
-        g_hash_table_insert(check->last_seen, GINT_TO_POINTER(event->cpu),
-                            last);
-    }
-    *last = event->ts;
-    if (strcmp(event->system, "kvm") == 0) {
-        gboolean is_entry = strcmp(event->name, "kvm_entry") == 0;
-
-        if (is_entry || strcmp(event->name, "kvm_exit") == 0) {
-            tcs_vm_windows_add(check->windows, event->pid, is_entry, event->ts);
-        }
-    }
-    return 0;
-}
-
 /* The thread of a guest's CPU; 0 and the error set where there is none. */
 static int find_thread(Check *check, int cpu)
 {
@@ -251,10 +223,10 @@ static int on_guest_event(const struct tcs_trace_dat_event *event, void *data)
     return 0;
 }
 
-static gboolean walk(Check *check, const TcsTraceFile *file,
-                     tcs_trace_dat_event_fn *fn, GError **error)
+static gboolean walk(Check *check, GError **error)
 {
-    int ret = tcs_trace_dat_each_event(file->path, fn, check);
+    const TcsTraceFile *file = check->guest;
+    int ret = tcs_trace_dat_each_event(file->path, on_guest_event, check);
 
     if (check->error) {
         g_propagate_error(error, g_steal_pointer(&check->error));
@@ -324,8 +296,6 @@ static int run(int argc, char **argv, GError **error)
 {
     g_auto(TcsTraceOptions) options = { 0 };
     g_auto(Check) check = {
-        .windows = tcs_vm_windows_new(),
-        .last_seen = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         .threads = g_hash_table_new(NULL, NULL),
         .entry = { .distance = G_MAXUINT64 },
         .exit = { .distance = G_MAXUINT64 },
@@ -334,10 +304,11 @@ static int run(int argc, char **argv, GError **error)
     if (!parse_options(&argc, &argv, &options, error)) {
         return TCS_ERROR_USAGE;
     }
-    if (!open_all(&check, argv[1], &options, error) ||
-        !walk(&check, check.host, on_host_event, error) ||
-        !walk(&check, check.guest, on_guest_event, error) ||
-        !report(&check, error)) {
+    if (!open_all(&check, argv[1], &options, error)) {
+        return tcs_error_exit_status(*error);
+    }
+    check.windows = tcs_host_windows_read(check.host->path, error);
+    if (!check.windows || !walk(&check, error) || !report(&check, error)) {
         return tcs_error_exit_status(*error);
     }
     return 0;

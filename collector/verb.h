@@ -25,6 +25,7 @@ extern const TcsVerb tcs_verb_compare;
 extern const TcsVerb tcs_verb_convert;
 extern const TcsVerb tcs_verb_export;
 extern const TcsVerb tcs_verb_map;
+extern const TcsVerb tcs_verb_plot;
 extern const TcsVerb tcs_verb_record;
 extern const TcsVerb tcs_verb_show;
 

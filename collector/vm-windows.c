@@ -17,7 +17,7 @@ typedef struct {
 
 struct TcsVmWindows {
     GHashTable *threads; /* thread id -> GArray of Crossing */
-    GArray *losses;      /* of Loss, by their ends */
+    GArray *losses;      /* of Loss, ascending and apart */
 };
 
 TcsVmWindows *tcs_vm_windows_new(void)
@@ -56,9 +56,21 @@ void tcs_vm_windows_add(TcsVmWindows *windows, int thread, gboolean is_entry,
 
 void tcs_vm_windows_add_loss(TcsVmWindows *windows, guint64 from, guint64 to)
 {
-    const Loss loss = { from, to };
+    GArray *losses = windows->losses;
+    Loss loss = { from, to };
 
-    g_array_append_val(windows->losses, loss);
+    /* They come by their ends. */
+    while (losses->len > 0) {
+        const Loss *last = &g_array_index(losses, Loss, losses->len - 1);
+
+        if (last->to < loss.from) {
+            break;
+        }
+        loss.from = MIN(loss.from, last->from);
+        loss.to = MAX(loss.to, last->to);
+        g_array_set_size(losses, losses->len - 1);
+    }
+    g_array_append_val(losses, loss);
 }
 
 gboolean tcs_vm_windows_knows(const TcsVmWindows *windows, int thread)
@@ -69,14 +81,19 @@ gboolean tcs_vm_windows_knows(const TcsVmWindows *windows, int thread)
 /* Whether what happened between two moments may be missing in part. */
 static gboolean is_lossy(const TcsVmWindows *windows, guint64 from, guint64 to)
 {
-    for (guint i = 0; i < windows->losses->len; i++) {
-        const Loss *loss = &g_array_index(windows->losses, Loss, i);
+    guint lo = 0, hi = windows->losses->len;
 
-        if (loss->from <= to && loss->to >= from) {
-            return TRUE;
+    while (lo < hi) {
+        guint middle = lo + (hi - lo) / 2;
+
+        if (g_array_index(windows->losses, Loss, middle).to < from) {
+            lo = middle + 1;
+        } else {
+            hi = middle;
         }
     }
-    return FALSE;
+    return lo < windows->losses->len &&
+           g_array_index(windows->losses, Loss, lo).from <= to;
 }
 
 /* How many crossings are at or before a moment. */
@@ -94,6 +111,18 @@ static guint count_until(const GArray *crossings, guint64 ts)
         }
     }
     return lo;
+}
+
+/* Where the thread was between two neighbouring crossings. */
+static TcsVmPlace place_between(const TcsVmWindows *windows,
+                                const Crossing *before, const Crossing *after)
+{
+    /* Two entries in a row, or two exits: what was between them is lost. */
+    if (before->is_entry == after->is_entry ||
+        is_lossy(windows, before->ts, after->ts)) {
+        return TCS_VM_UNKNOWN;
+    }
+    return before->is_entry ? TCS_VM_INSIDE : TCS_VM_OUTSIDE;
 }
 
 TcsVmPlace tcs_vm_windows_place(const TcsVmWindows *windows, int thread,
@@ -118,10 +147,51 @@ TcsVmPlace tcs_vm_windows_place(const TcsVmWindows *windows, int thread,
     }
     *ret_after = ts - before->ts;
     *ret_before = after->ts - ts;
-    /* Two entries in a row, or two exits: what was between them is lost. */
-    if (before->is_entry == after->is_entry ||
-        is_lossy(windows, before->ts, after->ts)) {
-        return TCS_VM_UNKNOWN;
+    return place_between(windows, before, after);
+}
+
+void tcs_vm_windows_each(const TcsVmWindows *windows, int thread, guint64 from,
+                         guint64 to, TcsVmStretchFunc func, gpointer data)
+{
+    const GArray *crossings =
+        g_hash_table_lookup(windows->threads, GINT_TO_POINTER(thread));
+    const guint n = crossings ? crossings->len : 0;
+    guint64 reached = from;
+
+    for (guint i = n ? MAX(count_until(crossings, from), 1) - 1 : 0;
+         i < n && reached < to; i++) {
+        const Crossing *crossing = &g_array_index(crossings, Crossing, i);
+        const gboolean is_last = i + 1 == n;
+
+        if (i == 0 && crossing->ts > reached) {
+            func(TCS_VM_UNKNOWN, reached, crossing->ts, data);
+        }
+        reached = is_last ? MAX(to, crossing->ts) : crossing[1].ts;
+        func(is_last ? TCS_VM_UNKNOWN
+                     : place_between(windows, crossing, crossing + 1),
+             crossing->ts, reached, data);
     }
-    return before->is_entry ? TCS_VM_INSIDE : TCS_VM_OUTSIDE;
+    if (n == 0) {
+        func(TCS_VM_UNKNOWN, from, to, data);
+    }
+}
+
+gboolean tcs_vm_windows_extent(const TcsVmWindows *windows, guint64 *ret_first,
+                               guint64 *ret_last)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    *ret_first = G_MAXUINT64;
+    *ret_last = 0;
+    g_hash_table_iter_init(&iter, windows->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const GArray *crossings = value;
+
+        *ret_first = MIN(*ret_first, g_array_index(crossings, Crossing, 0).ts);
+        *ret_last =
+            MAX(*ret_last,
+                g_array_index(crossings, Crossing, crossings->len - 1).ts);
+    }
+    return *ret_first <= *ret_last;
 }

@@ -41,6 +41,21 @@ TcsVmPlace tcs_vm_windows_place(const TcsVmWindows *windows, int thread,
                                 guint64 ts, guint64 *ret_after,
                                 guint64 *ret_before);
 
+/* Where a thread was between two of its neighbouring crossings. */
+typedef void (*TcsVmStretchFunc)(TcsVmPlace place, guint64 from, guint64 to,
+                                 gpointer data);
+
+/*
+ * Every stretch that has a part in [from, to], in their order; a thread that is
+ * not known has one, UNKNOWN.
+ */
+void tcs_vm_windows_each(const TcsVmWindows *windows, int thread, guint64 from,
+                         guint64 to, TcsVmStretchFunc func, gpointer data);
+
+/* When the first thread of all crossed first, and the last one last. */
+gboolean tcs_vm_windows_extent(const TcsVmWindows *windows, guint64 *ret_first,
+                               guint64 *ret_last);
+
 G_END_DECLS
 
 #endif

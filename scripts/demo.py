@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Boots a small guest on this machine with our plugin and agent in it, prints what `show` finds, and
-# puts everything away again. Uses the testbed's parts. The commands are shown so that a user can
-# try them on a VM of his own.
+# puts everything away again; then leaves traces of a host and a guest, and pictures of them, in demo/
+# (demo_traces.py). Uses the testbed's parts. The commands are shown so that a user can try them on a
+# VM of his own.
 import os
 import shlex
 import subprocess
@@ -11,8 +12,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests/testbed"), str(ROOT / "tests")]
 
+import demo_traces  # noqa: E402
 import measure  # noqa: E402
 import stock  # noqa: E402
 from channel import Failure  # noqa: E402
@@ -20,7 +23,7 @@ from machines import LocalGuest, Workshop  # noqa: E402
 
 
 def say(text):
-    print(f"\n== {text}")
+    print(f"\n== {text}", flush=True)
 
 
 def command(words):
@@ -34,6 +37,19 @@ def accelerator():
         return "kvm", "host"
     print("   (/dev/kvm cannot be used here: QEMU emulates the processor)")
     return "tcg", "max"
+
+
+def traces(workshop, build):
+    try:
+        demo_traces.make(workshop, build, say, ROOT / "demo")
+        return 0
+    except (Failure, OSError, ValueError, subprocess.SubprocessError) as e:
+        print(f"demo: the traces: {e}", file=sys.stderr)
+        print("demo: what was shown before holds. The emulated host may just have been slow: run "
+              "`make demo` again;\n"
+              "      for more, see tests/testbed/run.py --build build --keep-logs DIR kvm_apply",
+              file=sys.stderr)
+        return 1
 
 
 def demo(build):
@@ -70,8 +86,13 @@ def demo(build):
 
         say("5. The guest is shut down, its files are removed")
         guest.qmp("quit")
-        print(f"   {time.monotonic() - started:.0f} s in all. On a VM of your own: start QEMU with "
-              "the -plugin option,\n   trace-clock-agent in the guest, and run show as above.")
+        guest.close()
+        guest = None
+        print("   On a VM of your own: start QEMU with the -plugin option,\n"
+              "   trace-clock-agent in the guest, and run show as above.", flush=True)
+        if status == 0:
+            status = traces(workshop, build)
+        print(f"\n   {time.monotonic() - started:.0f} s in all.")
         return status
     finally:
         if guest:
@@ -82,6 +103,9 @@ def demo(build):
 def main():
     try:
         return demo(sys.argv[1] if len(sys.argv) > 1 else "build")
+    except KeyboardInterrupt:
+        print("demo: interrupted; everything it started is put away", file=sys.stderr)
+        return 130
     except (Failure, stock.Unavailable) as e:
         print(f"demo: {e}", file=sys.stderr)
         return 1

@@ -18,7 +18,8 @@ MAY_USE = {
     'formats': {'clocksync'},
     'qemu-plugin': {'clocksync', 'clockread'},
     'guest-agent': {'clocksync', 'clockread'},
-    'collector': {'formats', 'clocksync', 'clockread'},
+    'plot': set(),
+    'collector': {'formats', 'plot', 'clocksync', 'clockread'},
 }
 MAY_USE['tests'] = set(MAY_USE)
 
@@ -35,7 +36,8 @@ LIBC_FOLDERS = ('asm/', 'linux/', 'sys/')
 # them; tests may use all.
 LIBRARIES = {
     'GLib': (('glib', 'gio/', 'gmodule', 'gobject/'),
-             {'qemu-plugin', 'guest-agent', 'collector'}),
+             {'qemu-plugin', 'guest-agent', 'collector', 'plot'}),
+    'cairo': (('cairo',), {'plot'}),
     'json-c': (('json-c/', 'json.h'), {'guest-agent', 'collector'}),
     'libtracefs': (('tracefs', 'kbuffer', 'event-parse', 'traceevent/',
                     'trace-cmd'),

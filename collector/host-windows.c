@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See host-windows.h.
+ */
+#include "host-windows.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "formats/trace-dat-events.h"
+
+typedef struct {
+    TcsVmWindows *windows;
+    GHashTable *last_seen; /* host CPU -> guint64 *, its last event's time */
+} Reader;
+
+static int on_event(const struct tcs_trace_dat_event *event, void *data)
+{
+    Reader *reader = data;
+    guint64 *last =
+        g_hash_table_lookup(reader->last_seen, GINT_TO_POINTER(event->cpu));
+
+    if (event->lost_before) {
+        tcs_vm_windows_add_loss(reader->windows, last ? *last : 0, event->ts);
+    }
+    if (!last) {
+        last = g_new(guint64, 1);
+        g_hash_table_insert(reader->last_seen, GINT_TO_POINTER(event->cpu),
+                            last);
+    }
+    *last = event->ts;
+    if (strcmp(event->system, "kvm") == 0) {
+        gboolean is_entry = strcmp(event->name, "kvm_entry") == 0;
+
+        if (is_entry || strcmp(event->name, "kvm_exit") == 0) {
+            tcs_vm_windows_add(reader->windows, event->pid, is_entry,
+                               event->ts);
+        }
+    }
+    return 0;
+}
+
+TcsVmWindows *tcs_host_windows_read(const char *path, GError **error)
+{
+    g_autoptr(TcsVmWindows) windows = tcs_vm_windows_new();
+    g_autoptr(GHashTable) last_seen =
+        g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    Reader reader = { windows, last_seen };
+
+    if (tcs_trace_dat_each_event(path, on_event, &reader) < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "libtracecmd cannot read %s", path);
+        return NULL;
+    }
+    return g_steal_pointer(&windows);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a host's trace to the windows in which vCPU threads were in the guest.
+ */
+#ifndef COLLECTOR_HOST_WINDOWS_H
+#define COLLECTOR_HOST_WINDOWS_H
+
+#include "vm-windows.h"
+
+G_BEGIN_DECLS
+
+/* Of all threads in the file, its losses noted. TCS_ERROR_FILE. */
+TcsVmWindows *tcs_host_windows_read(const char *path, GError **error);
+
+G_END_DECLS
+
+#endif
