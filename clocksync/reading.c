@@ -94,7 +94,9 @@ size_t tcs_host_readings_tidy(struct tcs_host_reading *readings, size_t n,
 {
     size_t kept = 0;
 
-    qsort(readings, n, sizeof(readings[0]), compare_readings);
+    if (n > 0) { /* none may be NULL, which qsort() must not be given */
+        qsort(readings, n, sizeof(readings[0]), compare_readings);
+    }
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 ||
             readings[i].when.lo.ticks > readings[kept - 1].when.hi.ticks) {

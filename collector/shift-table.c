@@ -38,9 +38,9 @@ typedef struct {
 
 typedef struct tcs_trace_dat_point Point;
 
-static gint64 centre(guint64 lo, guint64 hi)
+static guint64 centre(guint64 lo, guint64 hi)
 {
-    return (gint64)(lo + (hi - lo) / 2);
+    return lo + (hi - lo) / 2;
 }
 
 /* The point at a guest stamp. */
@@ -53,7 +53,8 @@ static gboolean point_at(const Builder *b, guint64 time, Point *ret,
         return FALSE;
     }
     ret->time = time;
-    ret->offset = centre(lo, hi) - (gint64)time;
+    /* Modulo 2^64, as readers add it. */
+    ret->offset = (gint64)(centre(lo, hi) - time);
     return TRUE;
 }
 
@@ -65,16 +66,18 @@ static gboolean point_near(const Builder *b, guint64 ticks, Point *ret,
 
     return tcs_model_convert(b->model, b->counter, b->from, ticks, &lo, &hi,
                              error) &&
-           point_at(b, (guint64)centre(lo, hi), ret, error);
+           point_at(b, centre(lo, hi), ret, error);
 }
 
 static gboolean product_fits(Point a, Point b)
 {
-    gint64 rise = b.offset - a.offset;
+    gint64 rise;
     guint64 product;
 
-    return !__builtin_mul_overflow(
-               b.time - a.time, (guint64)(rise < 0 ? -rise : rise), &product) &&
+    return !__builtin_sub_overflow(b.offset, a.offset, &rise) &&
+           !__builtin_mul_overflow(b.time - a.time,
+                                   rise < 0 ? -(guint64)rise : (guint64)rise,
+                                   &product) &&
            product < PRODUCT_MAX;
 }
 
@@ -124,9 +127,12 @@ static gboolean is_straight(const Builder *b, Point first, Point last,
 
         if (error_at(b, first, last, i == PROBES ? last.time : at, &error,
                      &width)) {
-            *ret_error = MAX(*ret_error, error + rounding);
+            *ret_error = MAX(*ret_error, error > G_MAXUINT64 - rounding
+                                             ? G_MAXUINT64
+                                             : error + rounding);
             good = good && error <= width / 2 + width / 16 + 2;
         } else {
+            *ret_error = G_MAXUINT64;
             good = FALSE;
         }
     }

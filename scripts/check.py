@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Builds twice and runs all tests: build-sanitize/ with address and undefined-behaviour sanitizers
-# and the suites that need no VM, build/ as users get it with every suite. Ends with a line
-# "N passed, N failed[, N skipped]" that counts single checks, not test programs.
+# Builds three times and runs all tests: build-sanitize/ with address and undefined-behaviour sanitizers
+# and the suites that need no VM, build-fuzz/ with the fuzz targets for a short run of each, build/ as
+# users get it with every suite. Ends with a line "N passed, N failed[, N skipped]" that counts single
+# checks, not test programs.
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,24 +14,29 @@ from pathlib import Path
 
 # By full path: Debian's meson brings its own Python, whatever python3 is in PATH.
 MESON = "/usr/bin/meson"
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 BUILDS = (
-    # directory, options of meson setup, suites
-    ("build-sanitize", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], ("unit", "sim", "fake")),
-    ("build", [], ("unit", "sim", "fake", "testbed")),
+    # directory, compiler (None: the usual one), options of meson setup, what to compile, suites
+    ("build-sanitize", None, SANITIZE, (), ("unit", "sim", "fake")),
+    ("build-fuzz", "clang-14", ["-Dfuzz=true", *SANITIZE], ("fuzz",), ("fuzz",)),
+    ("build", None, [], (), ("unit", "sim", "fake", "testbed")),
 )
 TAP = re.compile(r"(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*(?:#\s*(SKIP|TODO)\b\s*(.*))?", re.IGNORECASE)
 
 
-def run(*words):
-    print("+ " + " ".join(words), flush=True)
-    return subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode
+def run(*words, compiler=None):
+    chosen = {"CC": compiler} if compiler else {}
+    print("+ " + " ".join([*(f"{k}={v}" for k, v in chosen.items()), *words]), flush=True)
+    return subprocess.run(words, stdin=subprocess.DEVNULL, check=False,
+                          env={**os.environ, **chosen}).returncode
 
 
-def build(directory, options):
+def build(directory, compiler, options, targets):
     """Where an earlier run left a directory, compiling brings it up to date by itself."""
-    if not Path(directory, "build.ninja").exists() and run(MESON, "setup", directory, *options):
+    if not Path(directory, "build.ninja").exists() and run(MESON, "setup", directory, *options,
+                                                           compiler=compiler):
         sys.exit(f"check: meson setup {directory} failed (above)")
-    if run(MESON, "compile", "-C", directory):
+    if run(MESON, "compile", "-C", directory, *targets):
         sys.exit(f"check: compiling {directory} failed (above)")
 
 
@@ -99,9 +106,9 @@ def test(directory, suites, counts):
 def main():
     start = time.monotonic()
     counts = Counts()
-    for directory, options, _ in BUILDS:
-        build(directory, options)
-    for directory, _, suites in BUILDS:
+    for directory, compiler, options, targets, _ in BUILDS:
+        build(directory, compiler, options, targets)
+    for directory, _, _, _, suites in BUILDS:
         test(directory, suites, counts)
     print("\n".join(["", *counts.details, f"in {time.monotonic() - start:.0f} s", counts.line()]))
     return 1 if counts.failed or not counts.passed else 0
