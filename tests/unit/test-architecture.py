@@ -37,6 +37,7 @@ LIBRARIES = {
     'GLib': (('glib', 'gio/', 'gmodule', 'gobject/'),
              {'qemu-plugin', 'guest-agent', 'collector'}),
     'json-c': (('json-c/', 'json.h'), {'guest-agent', 'collector'}),
+    'libvirt': (('libvirt/',), {'collector'}),
     'libtracefs': (('tracefs', 'kbuffer', 'event-parse', 'traceevent/',
                     'trace-cmd'),
                    {'clockread', 'collector', 'formats'}),
