@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * domain.h where the program is built without libvirt.
+ * domain.h and libvirt-define.h where the program is built without libvirt.
  */
 #include "domain.h"
 
 #include "error.h"
+#include "libvirt-define.h"
 
 GError *tcs_domain_not_built_error(void)
 {
@@ -54,6 +55,25 @@ void tcs_domain_monitor_async(TcsDomain *domain, guint timeout_ms,
 
 void tcs_domain_agent_async(TcsDomain *domain, guint timeout_ms,
                             GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_assert_not_reached();
+}
+
+GError *tcs_domain_explain_timeout(const char *name, const char *what,
+                                   GError *error)
+{
+    g_assert_not_reached();
+}
+
+/* Of libvirt-define.h. */
+void tcs_plugin_state_free(TcsPluginState *state)
+{
+    g_assert(!state);
+}
+
+TcsPluginState *tcs_libvirt_change_plugin(const char *uri, const char *name,
+                                          TcsPluginAction action,
+                                          const char *plugin, GError **error)
 {
     g_assert_not_reached();
 }

@@ -160,9 +160,8 @@ static json_object *read_reply(const Call *call, const char *text,
     return NULL;
 }
 
-/* Consumes `error`. */
-static GError *explain_timeout(const char *name, const char *what,
-                               GError *error)
+GError *tcs_domain_explain_timeout(const char *name, const char *what,
+                                   GError *error)
 {
     if (g_error_matches(error, TCS_ERROR, TCS_ERROR_TIMEOUT) &&
         !*error->message) {
@@ -197,7 +196,8 @@ static void on_exchanged(GObject *source, GAsyncResult *result, gpointer data)
     if (text) {
         value = read_reply(call, text, &error);
     } else {
-        error = explain_timeout(call->rpc->rpc.name, call->command, error);
+        error = tcs_domain_explain_timeout(call->rpc->rpc.name, call->command,
+                                           error);
     }
     if (value) {
         g_task_return_pointer(task, value, tcs_json_object_free);
@@ -291,8 +291,8 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
     } else {
         g_autofree char *name = g_strdup_printf("domain %s", domain->name);
 
-        g_task_return_error(
-            task, explain_timeout(name, "the request to connect", error));
+        g_task_return_error(task, tcs_domain_explain_timeout(
+                                      name, "the request to connect", error));
     }
 }
 
@@ -376,37 +376,20 @@ static gpointer do_list(gpointer data, GError **error)
     return tcs_libvirt_list(data, error);
 }
 
-static void take_result(GObject *source, GAsyncResult *result, gpointer data)
-{
-    *(GAsyncResult **)data = g_object_ref(result);
-}
-
 GPtrArray *tcs_domain_list(const char *const *uris, guint timeout_ms,
                            GError **error)
 {
-    g_autoptr(GMainContext) context = g_main_context_new();
-    g_autoptr(GAsyncResult) result = NULL;
     g_autoptr(GPtrArray) places = NULL;
-    TcsWorker *worker = tcs_worker_new("libvirt-list");
-    GPtrArray *domains = NULL;
+    GPtrArray *domains;
     GError *failure = NULL;
 
-    g_main_context_push_thread_default(context);
-    tcs_worker_run_async(
-        worker, do_list, g_strdupv((char **)uris), (GDestroyNotify)g_strfreev,
-        (GDestroyNotify)g_ptr_array_unref, tcs_deadline_after_ms(timeout_ms),
-        take_result, &result);
-    while (!result) {
-        g_main_context_iteration(context, TRUE);
-    }
-    g_main_context_pop_thread_default(context);
-    tcs_worker_free(worker, NULL, NULL);
-    places = tcs_worker_run_finish(result, &failure);
+    places = tcs_worker_run_and_wait(
+        do_list, g_strdupv((char **)uris), (GDestroyNotify)g_strfreev,
+        (GDestroyNotify)g_ptr_array_unref, timeout_ms, &failure);
     if (!places) {
-        g_propagate_error(error, explain_timeout("--all",
-                                                 "the question which domains "
-                                                 "run",
-                                                 failure));
+        g_propagate_error(
+            error, tcs_domain_explain_timeout(
+                       "--all", "the question which domains run", failure));
         return NULL;
     }
     domains = g_ptr_array_new_with_free_func(unref_domain);

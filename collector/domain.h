@@ -32,6 +32,13 @@ char *tcs_domain_virsh(const TcsDomain *domain);
 GError *tcs_domain_not_built_error(void);
 
 /*
+ * A worker's TCS_ERROR_TIMEOUT in words: who did not answer what. Consumes
+ * `error`, and returns it.
+ */
+GError *tcs_domain_explain_timeout(const char *name, const char *what,
+                                   GError *error);
+
+/*
  * The running domains at all of the URIs (of TcsDomain, by name). Waits for
  * the answer, but not longer than the time limit. TCS_ERROR_UNREACHABLE or
  * _TIMEOUT where one of the URIs gives none.

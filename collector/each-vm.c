@@ -26,7 +26,12 @@ int tcs_each_vm(const TcsTargetOptions *target,
     for (guint i = 0; i < sessions->len; i++) {
         TcsSession *vm = g_ptr_array_index(sessions, i);
         g_autoptr(GError) failure = NULL;
-        int result = do_vm(vm, user_data, &failure);
+        int result;
+
+        if (i > 0) {
+            putchar('\n');
+        }
+        result = do_vm(vm, user_data, &failure);
 
         /* Results and errors of a VM stand together, however they are read. */
         fflush(stdout);

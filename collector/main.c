@@ -13,8 +13,8 @@
 #include "verb.h"
 
 static const TcsVerb *const verbs[] = {
-    &tcs_verb_show,    &tcs_verb_record, &tcs_verb_map,
-    &tcs_verb_compare, &tcs_verb_apply,  &tcs_verb_check,
+    &tcs_verb_show,  &tcs_verb_record, &tcs_verb_map,    &tcs_verb_compare,
+    &tcs_verb_apply, &tcs_verb_check,  &tcs_verb_plugin,
 };
 
 static void print_help(FILE *file)

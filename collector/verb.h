@@ -23,6 +23,7 @@ extern const TcsVerb tcs_verb_apply;
 extern const TcsVerb tcs_verb_check;
 extern const TcsVerb tcs_verb_compare;
 extern const TcsVerb tcs_verb_map;
+extern const TcsVerb tcs_verb_plugin;
 extern const TcsVerb tcs_verb_record;
 extern const TcsVerb tcs_verb_show;
 

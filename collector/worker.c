@@ -175,3 +175,29 @@ gpointer tcs_worker_run_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
 }
+
+static void take_result(GObject *source, GAsyncResult *result, gpointer data)
+{
+    *(GAsyncResult **)data = g_object_ref(result);
+}
+
+gpointer tcs_worker_run_and_wait(TcsWork work, gpointer data,
+                                 GDestroyNotify free_data,
+                                 GDestroyNotify free_result, guint timeout_ms,
+                                 GError **error)
+{
+    g_autoptr(GMainContext) context = g_main_context_new();
+    g_autoptr(GAsyncResult) result = NULL;
+    TcsWorker *worker = tcs_worker_new("libvirt-once");
+
+    g_main_context_push_thread_default(context);
+    tcs_worker_run_async(worker, work, data, free_data, free_result,
+                         g_get_monotonic_time() + (gint64)timeout_ms * 1000,
+                         take_result, &result);
+    while (!result) {
+        g_main_context_iteration(context, TRUE);
+    }
+    g_main_context_pop_thread_default(context);
+    tcs_worker_free(worker, NULL, NULL);
+    return tcs_worker_run_finish(result, error);
+}

@@ -37,6 +37,15 @@ void tcs_worker_run_async(TcsWorker *worker, TcsWork work, gpointer data,
                           gpointer user_data);
 gpointer tcs_worker_run_finish(GAsyncResult *result, GError **error);
 
+/*
+ * Does the work in a thread of its own and waits for it, until the time limit.
+ * Errors as above.
+ */
+gpointer tcs_worker_run_and_wait(TcsWork work, gpointer data,
+                                 GDestroyNotify free_data,
+                                 GDestroyNotify free_result, guint timeout_ms,
+                                 GError **error);
+
 G_END_DECLS
 
 #endif
