@@ -145,6 +145,23 @@ const char *tcs_agent_route(TcsRpc *rpc)
     g_assert_not_reached();
 }
 
+/* `inner` is consumed. */
+static TcsRpc *agent_new(TcsRpc *inner, TcsAddressKind kind, gboolean qga)
+{
+    AgentRpc *agent = g_new0(AgentRpc, 1);
+
+    tcs_rpc_init(&agent->rpc, &agent_class, tcs_rpc_name(inner));
+    agent->inner = inner;
+    agent->kind = kind;
+    agent->qga = qga;
+    return &agent->rpc;
+}
+
+TcsRpc *tcs_agent_of_qga(TcsRpc *inner)
+{
+    return agent_new(inner, TCS_ADDRESS_UNIX, TRUE);
+}
+
 typedef struct {
     TcsAddress *address;
     char *name;
@@ -168,18 +185,16 @@ static void on_synchronised(GObject *source, GAsyncResult *result,
     g_autoptr(GTask) task = data;
     Connect *connect = g_task_get_task_data(task);
     GError *error = NULL;
-    AgentRpc *agent;
 
     if (!tcs_agent_sync_finish(result, &error)) {
         g_task_return_error(task, error);
         return;
     }
-    agent = g_new0(AgentRpc, 1);
-    tcs_rpc_init(&agent->rpc, &agent_class, connect->name);
-    agent->inner = tcs_json_rpc_new(connect->channel, TCS_JSON_RPC_AGENT);
-    agent->kind = connect->address->kind;
-    agent->qga = connect->address->qga;
-    g_task_return_pointer(task, &agent->rpc, (GDestroyNotify)tcs_rpc_unref);
+    g_task_return_pointer(
+        task,
+        agent_new(tcs_json_rpc_new(connect->channel, TCS_JSON_RPC_AGENT),
+                  connect->address->kind, connect->address->qga),
+        (GDestroyNotify)tcs_rpc_unref);
 }
 
 static void on_connected(GObject *source, GAsyncResult *result, gpointer data)

@@ -20,6 +20,9 @@ void tcs_agent_connect_async(const char *address, guint timeout_ms,
                              GAsyncReadyCallback callback, gpointer user_data);
 TcsRpc *tcs_agent_connect_finish(GAsyncResult *result, GError **error);
 
+/* A qemu-ga that is reached another way; `inner` is consumed. */
+TcsRpc *tcs_agent_of_qga(TcsRpc *inner);
+
 /*
  * How guest-get-trace-clocks travels: "qga", "qga-exec", "vsock", "tcp" or
  * "unix". "qga" turns into "qga-exec" once guest-exec had to be used.

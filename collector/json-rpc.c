@@ -62,24 +62,29 @@ static char *printable_member(json_object *object, const char *member)
                          json_object_get_string_len(value), MAX_DESC);
 }
 
+GError *tcs_json_rpc_error(const char *name, const char *command,
+                           json_object *error)
+{
+    g_autofree char *class = printable_member(error, "class");
+    g_autofree char *desc = printable_member(error, "desc");
+
+    if (strcmp(class, "CommandNotFound") == 0) {
+        return g_error_new(TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND,
+                           "%s: the command %s is not available there: %s",
+                           name, command, desc);
+    }
+    return g_error_new(TCS_ERROR, TCS_ERROR_PEER, "%s: %s failed there: %s",
+                       name, command, desc);
+}
+
 static GError *peer_error(const Call *call, json_object *reply)
 {
     json_object *error = json_object_object_get(reply, "error");
-    g_autofree char *class = NULL;
-    g_autofree char *desc = NULL;
 
     if (!json_object_is_type(error, json_type_object)) {
         return refusal(call, "its 'error' is not an object");
     }
-    class = printable_member(error, "class");
-    desc = printable_member(error, "desc");
-    if (strcmp(class, "CommandNotFound") == 0) {
-        return g_error_new(TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND,
-                           "%s: the command %s is not available there: %s",
-                           call->json_rpc->rpc.name, call->command, desc);
-    }
-    return g_error_new(TCS_ERROR, TCS_ERROR_PEER, "%s: %s failed there: %s",
-                       call->json_rpc->rpc.name, call->command, desc);
+    return tcs_json_rpc_error(call->json_rpc->rpc.name, call->command, error);
 }
 
 static GError *check_id(const Call *call, json_object *reply)

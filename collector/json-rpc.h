@@ -19,6 +19,10 @@ typedef enum {
 
 TcsRpc *tcs_json_rpc_new(TcsLineChannel *channel, TcsJsonRpcKind kind);
 
+/* A peer's "error" member as ours; `name` is who sent it. */
+GError *tcs_json_rpc_error(const char *name, const char *command,
+                           json_object *error);
+
 /* The request as a line. `arguments` and `id` may be NULL. */
 GBytes *tcs_json_rpc_request(const char *command, json_object *arguments,
                              const char *id);

@@ -15,7 +15,7 @@
 static const TcsVerb *const verbs[] = {
     &tcs_verb_show,    &tcs_verb_record, &tcs_verb_map,   &tcs_verb_compare,
     &tcs_verb_convert, &tcs_verb_apply,  &tcs_verb_check, &tcs_verb_export,
-    &tcs_verb_plot,
+    &tcs_verb_plot,    &tcs_verb_plugin,
 };
 
 static void print_help(FILE *file)

@@ -23,7 +23,12 @@ static const char description[] =
     "only where they are named, and take root on either side. The host's\n"
     "local is a clock of its own on each CPU: local@CPU is one, local is those\n"
     "of all CPUs.\n\n"
+    "With --all or --vm each VM has its log, -o DIRECTORY/NAME.tcs; bytes of\n"
+    "its name that are not safe in a file's are written %XX. One that fails is\n"
+    "told and does not hold up the others; COMMAND starts when each has been\n"
+    "sampled or has failed. Domains that start later are not recorded.\n\n"
     "Examples:\n"
+    "  trace-clock-sync record -o runs --all -- trace-cmd record -e kvm sleep 10\n"
     "  trace-clock-sync record -o run.tcs --qmp /run/vm/qmp.sock \\\n"
     "      --agent vsock:3 -- trace-cmd record -e kvm sleep 10\n"
     "  trace-clock-sync record -o run.tcs --qmp /run/vm/qmp.sock \\\n"
@@ -59,17 +64,18 @@ static gboolean check(TcsRecordOptions *options, double interval_s,
                     "there is no command after --");
         return FALSE;
     }
-    if (options->clocks && !options->session.agent) {
+    if (options->vms && (options->target.qmp || options->target.agent ||
+                         options->target.domain_name || options->target.all ||
+                         options->target.uris)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "--vm says where the VMs are: leave --qmp, --agent, "
+                    "--domain, --all and --connect");
+        return FALSE;
+    }
+    if (options->clocks && !options->vms && !options->session.agent) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "--clock names the guest's clocks, which only its agent "
                     "reads: add --agent");
-        return FALSE;
-    }
-    if (g_file_test(options->output, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "%s exists; a log is never overwritten: remove it or name "
-                    "another",
-                    options->output);
         return FALSE;
     }
     return TRUE;
@@ -81,7 +87,12 @@ gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
     double interval_s = INTERVAL_S_DEFAULT;
     const GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &ret->output,
-          "the sync log to create", "FILE" },
+          "the sync log to create; with --all and --vm a directory for one "
+          "log of each VM",
+          "FILE" },
+        { "vm", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &ret->vms,
+          "a VM, by its sockets (may be repeated); -o is then a directory",
+          "NAME,QMP[,AGENT]" },
         { "clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->clocks,
           "record this guest clock only (may be repeated)", "NAME" },
         { "host-clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->host_clocks,
@@ -93,15 +104,17 @@ gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
-        "-o FILE [--qmp ADDRESS] [--agent ADDRESS] [-- COMMAND...]");
+        "-o FILE [--qmp ADDRESS | --domain NAME | --all] [--agent ADDRESS] "
+        "[-- COMMAND...]");
 
     split_command(&argc, argv, ret);
     tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_summary(context, "Samples a VM's clocks into a log.");
+    g_option_context_set_summary(context, "Samples VMs' clocks into logs.");
     g_option_context_set_description(context, description);
     if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
-        !tcs_target_options_check(&ret->target, &ret->session, error) ||
+        (!ret->vms &&
+         !tcs_target_options_check(&ret->target, &ret->session, error)) ||
         !check(ret, interval_s, error)) {
         return FALSE;
     }
@@ -149,6 +162,7 @@ void tcs_record_options_clear(TcsRecordOptions *options)
 {
     tcs_target_options_clear(&options->target);
     g_clear_pointer(&options->session.host_clocks, tcs_host_clocks_unref);
+    g_strfreev(options->vms);
     g_strfreev(options->clocks);
     g_strfreev(options->host_clocks);
     g_free(options->output);

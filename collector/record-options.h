@@ -13,8 +13,9 @@ G_BEGIN_DECLS
 typedef struct {
     TcsTargetOptions target;
     TcsSessionOptions session; /* borrows from target; host_clocks is owned */
-    char *output;
-    char **clocks;      /* of the guest; NULL: the agent's choice */
+    char **vms;    /* NAME,QMP[,AGENT] each, in place of `target`; or NULL */
+    char *output;  /* a directory where several VMs are recorded */
+    char **clocks; /* of the guest; NULL: the agent's choice */
     char **host_clocks; /* besides those QEMU reads; NULL: none */
     guint interval_ms;
     char **command; /* borrows from argv; NULL: none */

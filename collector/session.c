@@ -55,8 +55,13 @@ TcsSession *tcs_session_new(const TcsSessionOptions *options)
     session->options.agent = g_strdup(options->agent);
     session->options.clocks = g_strdupv(options->clocks);
     session->cpu = -1;
-    session->vm =
-        g_filename_display_name(options->qmp ? options->qmp : options->agent);
+    if (options->domain) {
+        tcs_domain_ref(options->domain);
+        session->vm = g_strdup(tcs_domain_name(options->domain));
+    } else {
+        session->vm = g_filename_display_name(options->qmp ? options->qmp
+                                                           : options->agent);
+    }
     return session;
 }
 
@@ -73,6 +78,7 @@ void tcs_session_free(TcsSession *session)
         tcs_session_reset(session);
         g_free(session->options.qmp);
         g_free(session->options.agent);
+        g_clear_pointer(&session->options.domain, tcs_domain_unref);
         g_strfreev(session->options.clocks);
         g_free(session->vm);
         g_free(session);
@@ -95,17 +101,34 @@ static void fail(GTask *task, GError *error)
     g_object_unref(task);
 }
 
-static void explain_missing_command(GError *error)
+/* Whether an address means that libvirt finds the peer. */
+static gboolean is_of_domain(const TcsSession *session, const char *address)
 {
-    if (g_error_matches(error, TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND)) {
+    return session->options.domain && g_str_equal(address, TCS_OF_DOMAIN);
+}
+
+static void explain_missing_command(const TcsSession *session, GError *error)
+{
+    if (!g_error_matches(error, TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND)) {
+        return;
+    }
+    if (is_of_domain(session, session->options.qmp)) {
+        const char *name = tcs_domain_name(session->options.domain);
+
         tcs_error_rephrase(
             error,
-            g_strdup_printf(
-                "%s: this QEMU was started without the component; add "
-                "-plugin PATH/trace-clock-sync.so to its command line (under "
-                "libvirt: <qemu:commandline>)",
-                error->message));
+            g_strdup_printf("%s: this QEMU was started without the component; "
+                            "add it (trace-clock-sync plugin add --domain %s), "
+                            "then shut the domain down and start it again",
+                            error->message, name));
+        return;
     }
+    tcs_error_rephrase(
+        error,
+        g_strdup_printf("%s: this QEMU was started without the component; add "
+                        "-plugin PATH/trace-clock-sync.so to its command line "
+                        "(under libvirt: <qemu:commandline>)",
+                        error->message));
 }
 
 /* Takes the answer of QMP_COMMAND; FALSE and the task failed otherwise. */
@@ -126,7 +149,7 @@ static gboolean take_query(GTask *task, GAsyncResult *result,
                 "are of the same version");
         }
     } else {
-        explain_missing_command(error);
+        explain_missing_command(taking->session, error);
     }
     if (!*ret_json || !*ret_reply) {
         fail(task, error);
@@ -280,11 +303,16 @@ static void on_agent_connected(GObject *source, GAsyncResult *result,
 
 static void step_connect_agent(GTask *task)
 {
-    const TcsSessionOptions *options =
-        &((Taking *)g_task_get_task_data(task))->session->options;
+    const TcsSession *session = ((Taking *)g_task_get_task_data(task))->session;
+    const TcsSessionOptions *options = &session->options;
 
-    tcs_agent_connect_async(options->agent, options->timeout_ms,
-                            on_agent_connected, task);
+    if (is_of_domain(session, options->agent)) {
+        tcs_domain_agent_async(options->domain, options->timeout_ms,
+                               on_agent_connected, task);
+    } else {
+        tcs_agent_connect_async(options->agent, options->timeout_ms,
+                                on_agent_connected, task);
+    }
 }
 
 /* Where there is no agent to wait for: once is enough. */
@@ -392,6 +420,10 @@ void tcs_session_sample_async(TcsSession *session, GAsyncReadyCallback callback,
         step_query_before(task);
     } else if (!session->options.qmp) {
         step_connect_agent(task);
+    } else if (is_of_domain(session, session->options.qmp)) {
+        tcs_domain_monitor_async(session->options.domain,
+                                 session->options.timeout_ms, on_qmp_connected,
+                                 task);
     } else {
         tcs_qmp_connect_async(session->options.qmp, session->options.timeout_ms,
                               on_qmp_connected, task);

@@ -10,14 +10,19 @@
 
 #include <gio/gio.h>
 
+#include "domain.h"
 #include "host-clocks.h"
 #include "sample.h"
 
 G_BEGIN_DECLS
 
+/* In place of an address: through the session's domain. */
+#define TCS_OF_DOMAIN "libvirt"
+
 typedef struct {
-    char *qmp;   /* address, or NULL: then only the agent is asked */
-    char *agent; /* address, or NULL */
+    char *qmp;         /* address, or NULL: then only the agent is asked */
+    char *agent;       /* address, or NULL */
+    TcsDomain *domain; /* borrowed; NULL: both addresses are sockets' */
     /* How guest readings are placed; NULL: every method that can be tried. */
     const TcsMethod *method;
     guint timeout_ms;

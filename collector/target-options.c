@@ -14,6 +14,8 @@
 #define TIMEOUT_S_DEFAULT 5
 #define TIMEOUT_S_MAX     3600
 
+#define NO_AGENT          "none"
+
 void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context)
 {
     const GOptionEntry entries[] = {
@@ -23,6 +25,15 @@ void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context)
           "the guest's agent: qga:PATH, vsock:CID[:PORT], tcp:HOST:PORT or "
           "unix:PATH",
           "ADDRESS" },
+        { "domain", 0, 0, G_OPTION_ARG_STRING, &target->domain_name,
+          "the VM is this libvirt domain: its monitor and its qemu-ga are "
+          "asked through libvirt (another agent: --agent; none: --agent none)",
+          "NAME" },
+        { "all", 0, 0, G_OPTION_ARG_NONE, &target->all,
+          "all running libvirt domains", NULL },
+        { "connect", 0, 0, G_OPTION_ARG_STRING_ARRAY, &target->uris,
+          "look for domains there (may be repeated; default: libvirt's own)",
+          "URI" },
         { "method", 0, 0, G_OPTION_ARG_STRING, &target->method,
           "how the guest's counter is related to the host's: hypervisor "
           "(default with --qmp), exchange (default without), ptp-kvm or "
@@ -58,22 +69,79 @@ static gboolean check_socket(const TcsAddress *address, GError **error)
     return FALSE;
 }
 
+/* What --domain and --all replace, and what they need. */
+static gboolean check_domain(TcsTargetOptions *target, GError **error)
+{
+    const char *problem = NULL;
+    GError *not_built;
+
+    if (!target->domain_name && !target->all) {
+        if (target->uris) {
+            g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                        "--connect says where domains are: add --domain NAME "
+                        "or --all");
+        }
+        return target->uris == NULL;
+    }
+    if (target->domain_name && target->all) {
+        problem = "--domain names one, --all means every one: give one of both";
+    } else if (target->qmp) {
+        problem = "libvirt holds a domain's monitor: leave --qmp";
+    } else if (target->all && target->agent &&
+               !g_str_equal(target->agent, NO_AGENT)) {
+        problem = "one --agent cannot serve all domains: leave it, or give "
+                  "--agent none";
+    } else if (target->domain_name && !*target->domain_name) {
+        problem = "--domain is empty: 'virsh list' shows the names";
+    }
+    if (problem) {
+        g_set_error_literal(error, TCS_ERROR, TCS_ERROR_USAGE, problem);
+        return FALSE;
+    }
+    not_built = tcs_domain_not_built_error();
+    if (not_built) {
+        g_propagate_error(error, not_built);
+        return FALSE;
+    }
+    target->qmp = g_strdup(TCS_OF_DOMAIN);
+    if (!target->agent) {
+        target->agent = g_strdup(TCS_OF_DOMAIN);
+    } else if (g_str_equal(target->agent, NO_AGENT)) {
+        g_clear_pointer(&target->agent, g_free);
+    }
+    if (target->domain_name) {
+        target->domain = tcs_domain_new(target->domain_name,
+                                        (const char *const *)target->uris);
+    }
+    return TRUE;
+}
+
+static gboolean is_of_domain(const TcsTargetOptions *target,
+                             const char *address)
+{
+    return (target->domain_name || target->all) &&
+           g_str_equal(address, TCS_OF_DOMAIN);
+}
+
 /* Mistyped addresses are told before anything is tried. */
 static gboolean check_addresses(const TcsTargetOptions *target, GError **error)
 {
     g_autoptr(TcsAddress) qmp = NULL;
     g_autoptr(TcsAddress) agent = NULL;
 
-    if (target->qmp) {
+    if (target->qmp && !is_of_domain(target, target->qmp)) {
         qmp = tcs_address_parse_qmp(target->qmp, error);
         if (!qmp) {
             return FALSE;
         }
     }
-    if (target->agent) {
+    if (target->agent && !is_of_domain(target, target->agent)) {
         agent = tcs_address_parse_agent(target->agent, error);
+        if (!agent) {
+            return FALSE;
+        }
     }
-    return (agent || !target->agent) && (!qmp || check_socket(qmp, error)) &&
+    return (!qmp || check_socket(qmp, error)) &&
            (!agent || check_socket(agent, error));
 }
 
@@ -99,17 +167,21 @@ static const TcsMethod *choose_method(const TcsTargetOptions *target,
     return method;
 }
 
-gboolean tcs_target_options_check(const TcsTargetOptions *target,
+gboolean tcs_target_options_check(TcsTargetOptions *target,
                                   TcsSessionOptions *ret_session,
                                   GError **error)
 {
     const TcsMethod *method;
 
+    if (!check_domain(target, error)) {
+        return FALSE;
+    }
     if (!target->qmp && !target->agent) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "--qmp is missing: where is QEMU's monitor? For example "
-                    "--qmp /run/vm/qmp.sock; or, where the hypervisor cannot "
-                    "be asked, --agent alone");
+                    "--qmp /run/vm/qmp.sock; or, under libvirt, --domain "
+                    "NAME; or, where the hypervisor cannot be asked, --agent "
+                    "alone");
         return FALSE;
     }
     if (!check_addresses(target, error)) {
@@ -129,6 +201,7 @@ gboolean tcs_target_options_check(const TcsTargetOptions *target,
     *ret_session = (TcsSessionOptions){
         .qmp = target->qmp,
         .agent = target->agent,
+        .domain = target->domain,
         .method = method,
         .agent_samples = (guint)target->samples,
         .timeout_ms = (guint)target->timeout_s * 1000,
@@ -136,8 +209,42 @@ gboolean tcs_target_options_check(const TcsTargetOptions *target,
     return TRUE;
 }
 
+GPtrArray *tcs_target_options_sessions(const TcsTargetOptions *target,
+                                       const TcsSessionOptions *session,
+                                       GError **error)
+{
+    g_autoptr(GPtrArray) sessions =
+        g_ptr_array_new_with_free_func((GDestroyNotify)tcs_session_free);
+    g_autoptr(GPtrArray) domains = NULL;
+    TcsSessionOptions each = *session;
+
+    if (!target->all) {
+        g_ptr_array_add(sessions, tcs_session_new(session));
+        return g_steal_pointer(&sessions);
+    }
+    domains = tcs_domain_list((const char *const *)target->uris,
+                              session->timeout_ms, error);
+    if (!domains) {
+        return NULL;
+    }
+    for (guint i = 0; i < domains->len; i++) {
+        each.domain = g_ptr_array_index(domains, i);
+        g_ptr_array_add(sessions, tcs_session_new(&each));
+    }
+    if (sessions->len == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_UNREACHABLE,
+                    "no libvirt domain runs; start one, or name another "
+                    "libvirt with --connect ('virsh uri' shows the default)");
+        return NULL;
+    }
+    return g_steal_pointer(&sessions);
+}
+
 void tcs_target_options_clear(TcsTargetOptions *target)
 {
+    g_clear_pointer(&target->domain, tcs_domain_unref);
+    g_clear_pointer(&target->domain_name, g_free);
+    g_clear_pointer(&target->uris, g_strfreev);
     g_clear_pointer(&target->qmp, g_free);
     g_clear_pointer(&target->agent, g_free);
     g_clear_pointer(&target->method, g_free);

@@ -12,6 +12,10 @@ G_BEGIN_DECLS
 typedef struct {
     char *qmp;
     char *agent;
+    char *domain_name;
+    char **uris; /* of libvirt; NULL: its default */
+    gboolean all;
+    TcsDomain *domain; /* of domain_name */
     char *method;
     gint samples;
     gint timeout_s;
@@ -21,12 +25,22 @@ typedef struct {
 void tcs_target_options_add(TcsTargetOptions *target, GOptionContext *context);
 
 /*
- * After parsing: checks what was given. *ret_session borrows its strings from
- * `target`. FALSE and TCS_ERROR_USAGE otherwise.
+ * After parsing: checks what was given. *ret_session borrows from `target`, and
+ * where that names all domains it is what their sessions have in common. FALSE
+ * and TCS_ERROR_USAGE otherwise.
  */
-gboolean tcs_target_options_check(const TcsTargetOptions *target,
+gboolean tcs_target_options_check(TcsTargetOptions *target,
                                   TcsSessionOptions *ret_session,
                                   GError **error);
+
+/*
+ * A session for each VM that was named, of TcsSession. With --all libvirt is
+ * asked which there are: TCS_ERROR_UNREACHABLE or _TIMEOUT where it does not
+ * tell, or none runs.
+ */
+GPtrArray *tcs_target_options_sessions(const TcsTargetOptions *target,
+                                       const TcsSessionOptions *session,
+                                       GError **error);
 
 void tcs_target_options_clear(TcsTargetOptions *target);
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "compare.h"
+#include "each-vm.h"
 #include "error.h"
 #include "host-sampler.h"
 #include "report-util.h"
@@ -38,12 +39,14 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
           "compare this guest clock (may be repeated; default x86-tsc, mono "
           "and realtime)",
           "NAME" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, "print a JSON document",
-          NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json,
+          "print a JSON document, one for each VM", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context =
-        g_option_context_new("--qmp ADDRESS --agent ADDRESS");
+        g_option_context_new("--qmp ADDRESS --agent ADDRESS | --domain NAME | "
+                             "--all");
+    gboolean is_by_address;
 
     tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
@@ -59,18 +62,24 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     if (!tcs_options_parse(context, &argc, &argv, 0, error)) {
         return FALSE;
     }
+    is_by_address = !ret->target.domain_name && !ret->target.all;
     if (ret->target.method) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "compare tries every method; --method is for show and "
                     "record");
         return FALSE;
     }
-    if (!ret->target.qmp || !ret->target.agent) {
+    if (is_by_address && (!ret->target.qmp || !ret->target.agent)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "compare needs both --qmp and --agent");
+                    "compare needs both --qmp and --agent, or --domain");
         return FALSE;
     }
     if (!tcs_target_options_check(&ret->target, &ret->session, error)) {
+        return FALSE;
+    }
+    if (!ret->session.agent) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "compare needs an agent: leave --agent none");
         return FALSE;
     }
     if (!ret->clocks) {
@@ -169,18 +178,11 @@ static int report(const Options *options, const char *vm, TcsSample *sample,
     return judge(comparison, error);
 }
 
-static int run(int argc, char **argv, GError **error)
+static int compare_vm(TcsSession *session, gpointer user_data, GError **error)
 {
-    Options options = { 0 };
-    int status;
-
-    if (!parse_options(argc, argv, &options, error)) {
-        options_clear(&options);
-        return TCS_ERROR_USAGE;
-    }
-
+    const Options *options = user_data;
     Compare compare = { .loop = g_main_loop_new(NULL, FALSE) };
-    g_autoptr(TcsSession) session = tcs_session_new(&options.session);
+    int status;
 
     tcs_session_sample_async(session, on_sample, &compare);
     g_main_loop_run(compare.loop);
@@ -189,10 +191,22 @@ static int run(int argc, char **argv, GError **error)
         status = tcs_error_exit_status(*error);
     } else {
         status =
-            report(&options, tcs_session_vm(session), compare.sample, error);
+            report(options, tcs_session_vm(session), compare.sample, error);
     }
     tcs_sample_free(compare.sample);
     g_main_loop_unref(compare.loop);
+    return status;
+}
+
+static int run(int argc, char **argv, GError **error)
+{
+    Options options = { 0 };
+    int status = TCS_ERROR_USAGE;
+
+    if (parse_options(argc, argv, &options, error)) {
+        status = tcs_each_vm(&options.target, &options.session, compare_vm,
+                             &options, error);
+    }
     options_clear(&options);
     return status;
 }

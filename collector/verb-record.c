@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `trace-clock-sync record`: samples one VM into a sync log until it is told to
+ * `trace-clock-sync record`: samples VMs into sync logs until it is told to
  * stop, or for as long as a command runs.
  */
 #include "verb.h"
@@ -11,121 +11,91 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "log.h"
 #include "record-command.h"
 #include "record-options.h"
-
-/* So many failed samples in a row, and nothing to wait for: give up. */
-#define FAILURES_MAX 5
-
-/*
- * Distances between the first samples, and between the last ones. The rate in
- * an interval is bounded by its neighbours', and the outermost intervals have
- * but one: so those are as short as a sample allows, and the others grow from
- * there.
- */
-static const guint first_ms[] = { 1, 20, 100, 500 };
-static const guint last_ms[] = { 100, 20, 1 };
+#include "record-targets.h"
+#include "recording.h"
 
 #define SAMPLES_BEFORE_COMMAND 2
+
+/* Many VMs begin one after the other, so that they do not contend for CPUs. */
+#define BEGIN_DISTANCE_MS 5
 
 typedef struct {
     const TcsRecordOptions *options;
     GMainLoop *loop;
-    TcsSession *session;
-    TcsLogWriter *log;
-    TcsCommand *command; /* NULL: none, or not yet */
-    guint timer;
-    guint samples;
-    guint failures; /* in a row */
-    guint failed;   /* in all */
+    GPtrArray *recordings; /* of TcsRecording */
+    TcsCommand *command;   /* NULL: none, or not yet */
     gint64 start_us;
-    gboolean sampling;
     gboolean interrupted; /* Ctrl-C while the command runs */
-    gboolean stopping;
-    gboolean told_unread;
-    guint last_done; /* of last_ms */
-    GError *error;
+    GError *error;        /* of no VM in particular */
 } Record;
 
-static gboolean take_sample(gpointer user_data);
+static TcsRecording *recording_at(const Record *record, guint i)
+{
+    return g_ptr_array_index(record->recordings, i);
+}
 
-/* The first error counts. Consumes `error`. */
-static void keep_error(Record *record, GError *error)
+static gboolean is_several(const Record *record)
+{
+    return record->recordings->len > 1;
+}
+
+static guint count_samples(const Record *record)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < record->recordings->len; i++) {
+        n += tcs_recording_samples(recording_at(record, i));
+    }
+    return n;
+}
+
+static gboolean have_all_ended(const Record *record)
+{
+    for (guint i = 0; i < record->recordings->len; i++) {
+        if (!tcs_recording_has_ended(recording_at(record, i))) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean is_stopping(const Record *record)
+{
+    for (guint i = 0; i < record->recordings->len; i++) {
+        if (tcs_recording_is_stopping(recording_at(record, i))) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* Consumes `error`; NULL: all is well. The first error counts. */
+static void quit(Record *record, GError *error)
 {
     if (!record->error) {
         record->error = error;
     } else {
         g_clear_error(&error);
     }
-}
-
-/* Consumes `error`; NULL: all is well. */
-static void quit(Record *record, GError *error)
-{
-    keep_error(record, error);
     g_main_loop_quit(record->loop);
-}
-
-/*
- * Nothing more can be recorded. A command is not left behind: its user waits
- * for it, and is told meanwhile.
- */
-static void give_up(Record *record, GError *error)
-{
-    if (!tcs_command_is_running(record->command)) {
-        quit(record, error);
-        return;
-    }
-    fprintf(stderr, "%s: the recording has ended early: %s; waiting for %s\n",
-            g_get_prgname(), error->message, record->options->command[0]);
-    keep_error(record, error);
 }
 
 static void show_progress(const Record *record)
 {
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\r%s: %u samples, %.0f s%s", record->options->output,
-                record->samples,
+                count_samples(record),
                 (double)(g_get_monotonic_time() - record->start_us) / 1e6,
-                record->stopping ? "\n" : " ");
+                is_stopping(record) ? "\n" : " ");
     }
 }
 
-static void schedule(Record *record, guint delay_ms)
-{
-    record->timer = g_timeout_add(delay_ms, take_sample, record);
-}
-
-static void schedule_next(Record *record)
-{
-    guint interval_ms = record->options->interval_ms;
-
-    if (record->stopping) {
-        if (record->last_done == G_N_ELEMENTS(last_ms)) {
-            quit(record, NULL);
-        } else {
-            schedule(record, MIN(last_ms[record->last_done], interval_ms));
-            record->last_done++;
-        }
-    } else if (record->samples <= G_N_ELEMENTS(first_ms)) {
-        schedule(record,
-                 MIN(first_ms[MAX(record->samples, 1) - 1], interval_ms));
-    } else {
-        schedule(record, interval_ms);
-    }
-}
-
-/* Ends the recording in good order: some last samples, then quit. */
 static void stop(Record *record)
 {
-    if (record->stopping) {
-        return;
-    }
-    record->stopping = TRUE;
-    if (!record->sampling) {
-        g_clear_handle_id(&record->timer, g_source_remove);
-        take_sample(record);
+    for (guint i = 0; i < record->recordings->len; i++) {
+        tcs_recording_stop(recording_at(record, i));
     }
 }
 
@@ -138,11 +108,103 @@ static void on_command_end(const char *reason, gpointer user_data)
         fprintf(stderr, "%s: %s: %s\n", g_get_prgname(),
                 record->options->command[0], reason);
     }
-    if (record->error) {
+    if (have_all_ended(record)) {
         quit(record, NULL);
     } else {
         stop(record);
     }
+}
+
+/*
+ * The command runs within the recordings, so it starts when each has begun or
+ * has failed; and after the second sample, because starting it takes longer
+ * than those two are to be apart.
+ */
+static gboolean is_time_for_command(const Record *record)
+{
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < record->recordings->len; i++) {
+        const TcsRecording *recording = recording_at(record, i);
+
+        if (tcs_recording_is_stopping(recording)) {
+            return FALSE;
+        }
+        if (tcs_recording_has_ended(recording)) {
+            continue;
+        }
+        if (tcs_recording_samples(recording) < SAMPLES_BEFORE_COMMAND) {
+            return FALSE;
+        }
+        any = TRUE;
+    }
+    return any;
+}
+
+static void start_command(Record *record)
+{
+    char **command = record->options->command;
+    GError *error = NULL;
+
+    if (!command || record->command || !is_time_for_command(record)) {
+        return;
+    }
+    record->command =
+        tcs_command_start(command, on_command_end, record, &error);
+    if (!record->command) {
+        for (guint i = 0; i < record->recordings->len; i++) {
+            tcs_recording_discard(recording_at(record, i));
+        }
+        quit(record, error);
+    }
+}
+
+/* Told at once where others go on, or a command is waited for. */
+static void tell_end(Record *record, const TcsRecording *recording)
+{
+    const GError *error = tcs_recording_error(recording);
+
+    if (!error) {
+        return;
+    }
+    if (is_several(record)) {
+        fprintf(stderr, "%s: %s: %s: %s\n", g_get_prgname(),
+                tcs_recording_vm(recording),
+                tcs_recording_samples(recording) ? "its recording has ended "
+                                                   "early"
+                                                 : "not recorded",
+                error->message);
+    }
+    if (have_all_ended(record) && tcs_command_is_running(record->command)) {
+        fprintf(stderr,
+                "%s: the recording has ended early%s%s; waiting for %s\n",
+                g_get_prgname(), is_several(record) ? "" : ": ",
+                is_several(record) ? "" : error->message,
+                record->options->command[0]);
+    }
+}
+
+static void on_changed(TcsRecording *recording, gpointer user_data)
+{
+    Record *record = user_data;
+
+    if (tcs_recording_has_ended(recording)) {
+        tell_end(record, recording);
+    } else {
+        show_progress(record);
+    }
+    start_command(record);
+    /* A command is not left behind: its user waits for it. */
+    if (have_all_ended(record) && !tcs_command_is_running(record->command)) {
+        quit(record, NULL);
+    }
+}
+
+static gboolean is_patient(gpointer user_data)
+{
+    const Record *record = user_data;
+
+    return tcs_command_is_running(record->command);
 }
 
 /*
@@ -153,10 +215,10 @@ static gboolean on_interrupt(gpointer user_data)
 {
     Record *record = user_data;
 
-    if (record->samples == 0) {
+    if (count_samples(record) == 0) {
         quit(record, g_error_new(TCS_ERROR, TCS_ERROR_UNREACHABLE,
                                  "interrupted before the first sample"));
-    } else if (record->interrupted || record->stopping) {
+    } else if (record->interrupted || is_stopping(record)) {
         quit(record, NULL);
     } else if (tcs_command_is_running(record->command)) {
         record->interrupted = TRUE;
@@ -172,7 +234,7 @@ static gboolean on_interrupt(gpointer user_data)
 
 static gboolean on_ending_signal(Record *record, int number)
 {
-    if (record->samples == 0) {
+    if (count_samples(record) == 0) {
         return on_interrupt(record);
     }
     if (tcs_command_is_running(record->command)) {
@@ -193,151 +255,36 @@ static gboolean on_hang_up(gpointer user_data)
     return on_ending_signal(user_data, SIGHUP);
 }
 
-/* Whether a first sample is one to begin with. */
-static gboolean check_first(const Record *record, const TcsSample *sample,
-                            GError **error)
+/* The error of it all: the first VM's, or how many VMs have one. */
+static void collect_errors(const Record *record, GError **error)
 {
-    g_autofree char *unread = tcs_record_find_unread(record->options, sample);
+    const GError *first = record->error;
+    guint failed = 0;
 
-    if (unread) {
-        g_set_error_literal(error, TCS_ERROR, TCS_ERROR_REFUSED, unread);
-    }
-    return !unread;
-}
+    for (guint i = 0; i < record->recordings->len; i++) {
+        const GError *of_vm = tcs_recording_error(recording_at(record, i));
 
-/* Said once: the log has it sample by sample. */
-static void tell_unread(Record *record, const TcsSample *sample)
-{
-    g_autofree char *unread =
-        record->told_unread ? NULL
-                            : tcs_record_find_unread(record->options, sample);
-
-    if (unread) {
-        record->told_unread = TRUE;
-        fprintf(stderr, "%s: going on without a clock: %s\n", g_get_prgname(),
-                unread);
+        failed += of_vm != NULL;
+        first = first ? first : of_vm;
     }
-}
-
-/* The first sample: only now is it sure that there will be a recording. */
-static gboolean begin(Record *record, const TcsSample *sample, GError **error)
-{
-    if (!check_first(record, sample, error)) {
-        return FALSE;
+    if (first && is_several(record) && !record->error) {
+        g_set_error(error, first->domain, first->code,
+                    "%u of %u VMs were not recorded to the end, see above",
+                    failed, record->recordings->len);
+    } else if (first) {
+        g_propagate_error(error, g_error_copy(first));
     }
-    record->log = tcs_log_create(record->options->output,
-                                 tcs_session_vm(record->session), error);
-    if (record->log && !tcs_log_append(record->log, sample, error)) {
-        tcs_log_discard(g_steal_pointer(&record->log));
-    }
-    return record->log != NULL;
-}
-
-/*
- * The command runs within the recording, so it starts when that has begun; and
- * after the second sample, because starting it takes longer than those two are
- * to be apart.
- */
-static gboolean start_command(Record *record, GError **error)
-{
-    char **command = record->options->command;
-
-    if (!command || record->command || record->stopping ||
-        record->samples < SAMPLES_BEFORE_COMMAND) {
-        return TRUE;
-    }
-    record->command = tcs_command_start(command, on_command_end, record, error);
-    if (!record->command) {
-        tcs_log_discard(g_steal_pointer(&record->log));
-        record->samples = 0;
-    }
-    return record->command != NULL;
-}
-
-static void on_failure(Record *record, GError *error)
-{
-    if (record->samples == 0) {
-        quit(record, error);
-        return;
-    }
-    record->failed++;
-    record->failures++;
-    if (record->failures == 1) {
-        fprintf(stderr, "%s: a sample failed, going on: %s\n", g_get_prgname(),
-                error->message);
-    }
-    tcs_session_reset(record->session);
-    if (record->stopping || (record->failures >= FAILURES_MAX &&
-                             !tcs_command_is_running(record->command))) {
-        quit(record, error);
-        return;
-    }
-    g_error_free(error);
-    schedule(record, record->options->interval_ms);
-}
-
-static void on_sample(GObject *source, GAsyncResult *result, gpointer user_data)
-{
-    Record *record = user_data;
-    GError *error = NULL;
-    g_autoptr(TcsSample) sample = tcs_session_sample_finish(result, &error);
-
-    record->sampling = FALSE;
-    if (!sample) {
-        on_failure(record, error);
-        return;
-    }
-    if (record->samples == 0) {
-        if (!begin(record, sample, &error)) {
-            quit(record, error);
-            return;
-        }
-    } else if (!tcs_log_append(record->log, sample, &error)) {
-        give_up(record, error);
-        return;
-    }
-    record->samples++;
-    record->failures = 0;
-    if (!start_command(record, &error)) {
-        quit(record, error);
-        return;
-    }
-    tell_unread(record, sample);
-    show_progress(record);
-    schedule_next(record);
-}
-
-static gboolean take_sample(gpointer user_data)
-{
-    Record *record = user_data;
-
-    record->timer = 0;
-    record->sampling = TRUE;
-    tcs_session_sample_async(record->session, on_sample, record);
-    return G_SOURCE_REMOVE;
 }
 
 static void finish(Record *record)
 {
-    GError *error = NULL;
-
-    if (record->log && !tcs_log_close(record->log, &error)) {
-        quit(record, error);
-    }
-    if (record->samples > 0 && record->options->command && !record->command) {
+    if (count_samples(record) > 0 && record->options->command &&
+        !record->command) {
         fprintf(stderr, "%s: %s was not started\n", g_get_prgname(),
                 record->options->command[0]);
     }
-    if (record->samples > 0) {
-        g_autofree char *failed =
-            record->failed ? g_strdup_printf(", %u failed", record->failed)
-                           : g_strdup("");
-
-        fprintf(stderr, "%s: %u samples of %s over %.1f s%s\n",
-                record->options->output, record->samples,
-                tcs_session_vm(record->session),
-                (double)(g_get_monotonic_time() - record->start_us) / 1e6,
-                failed);
+    for (guint i = 0; i < record->recordings->len; i++) {
+        tcs_recording_close(recording_at(record, i));
     }
 }
 
@@ -362,24 +309,45 @@ static void catch_signals(Record *record)
     sigaction(SIGXFSZ, &too_large, NULL);
 }
 
+static const TcsRecordingOwner owner = {
+    .changed = on_changed,
+    .is_patient = is_patient,
+};
+
 static void record_run(const TcsRecordOptions *options, GError **error)
 {
+    gboolean made_directory;
+    g_autoptr(GPtrArray) targets =
+        tcs_record_targets(options, &made_directory, error);
     Record record = {
         .options = options,
-        .loop = g_main_loop_new(NULL, FALSE),
-        .session = tcs_session_new(&options->session),
         .start_us = g_get_monotonic_time(),
     };
 
+    if (!targets) {
+        return;
+    }
+    record.loop = g_main_loop_new(NULL, FALSE);
+    record.recordings =
+        g_ptr_array_new_with_free_func((GDestroyNotify)tcs_recording_free);
+    for (guint i = 0; i < targets->len; i++) {
+        TcsRecordTarget *target = g_ptr_array_index(targets, i);
+
+        g_ptr_array_add(
+            record.recordings,
+            tcs_recording_new(g_steal_pointer(&target->session), target->output,
+                              options, i * BEGIN_DISTANCE_MS, &owner, &record));
+    }
     catch_signals(&record);
-    take_sample(&record);
     g_main_loop_run(record.loop);
     finish(&record);
-    if (record.error) {
-        g_propagate_error(error, record.error);
+    collect_errors(&record, error);
+    if (made_directory && count_samples(&record) == 0) {
+        rmdir(options->output);
     }
+    g_clear_error(&record.error);
     tcs_command_free(record.command);
-    tcs_session_free(record.session);
+    g_ptr_array_unref(record.recordings);
     g_main_loop_unref(record.loop);
 }
 

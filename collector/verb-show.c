@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "each-vm.h"
 #include "error.h"
 #include "host-clocks.h"
 #include "host-sampler.h"
@@ -45,12 +46,13 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         { "host-clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->host_clocks,
           "pair guest clocks with this host clock (may be repeated: with each)",
           "NAME" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, "print a JSON document",
-          NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json,
+          "print a JSON document, one for each VM", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
-        "[--qmp ADDRESS] [--agent ADDRESS] - offsets of a VM's clocks, now");
+        "[--qmp ADDRESS | --domain NAME | --all] [--agent ADDRESS] - offsets "
+        "of a VM's clocks, now");
 
     tcs_target_options_add(&ret->target, context);
     g_option_context_add_main_entries(context, entries, NULL);
@@ -67,6 +69,7 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "either side), and they are read only when they are named.\n\n"
         "Examples:\n"
         "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n"
+        "  trace-clock-sync show --domain web1\n"
         "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3 \\\n"
         "      --clock local --host-clock local\n");
     if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
@@ -267,19 +270,13 @@ static int report(const Options *options, const Show *show, GError **error)
     return judge(options, sample, offsets, error);
 }
 
-static int run(int argc, char **argv, GError **error)
+static int show_vm(TcsSession *session, gpointer user_data, GError **error)
 {
-    Options options = { 0 };
+    const Options *options = user_data;
     int status;
-
-    if (!parse_options(argc, argv, &options, error)) {
-        options_clear(&options);
-        return tcs_error_exit_status(*error);
-    }
-
     Show show = {
         .loop = g_main_loop_new(NULL, FALSE),
-        .session = tcs_session_new(&options.session),
+        .session = session,
         .samples =
             g_ptr_array_new_with_free_func((GDestroyNotify)tcs_sample_free),
     };
@@ -290,11 +287,24 @@ static int run(int argc, char **argv, GError **error)
         g_propagate_error(error, show.error);
         status = tcs_error_exit_status(*error);
     } else {
-        status = report(&options, &show, error);
+        status = report(options, &show, error);
     }
     g_ptr_array_unref(show.samples);
-    tcs_session_free(show.session);
     g_main_loop_unref(show.loop);
+    return status;
+}
+
+static int run(int argc, char **argv, GError **error)
+{
+    Options options = { 0 };
+    int status;
+
+    if (parse_options(argc, argv, &options, error)) {
+        status = tcs_each_vm(&options.target, &options.session, show_vm,
+                             &options, error);
+    } else {
+        status = tcs_error_exit_status(*error);
+    }
     options_clear(&options);
     return status;
 }

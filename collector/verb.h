@@ -26,6 +26,7 @@ extern const TcsVerb tcs_verb_convert;
 extern const TcsVerb tcs_verb_export;
 extern const TcsVerb tcs_verb_map;
 extern const TcsVerb tcs_verb_plot;
+extern const TcsVerb tcs_verb_plugin;
 extern const TcsVerb tcs_verb_record;
 extern const TcsVerb tcs_verb_show;
 

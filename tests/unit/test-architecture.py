@@ -39,6 +39,7 @@ LIBRARIES = {
              {'qemu-plugin', 'guest-agent', 'collector', 'plot'}),
     'cairo': (('cairo',), {'plot'}),
     'json-c': (('json-c/', 'json.h'), {'guest-agent', 'collector'}),
+    'libvirt': (('libvirt/',), {'collector'}),
     'libtracefs': (('tracefs', 'kbuffer', 'event-parse', 'traceevent/',
                     'trace-cmd'),
                    {'clockread', 'collector', 'formats'}),

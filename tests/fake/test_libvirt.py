@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VMs as libvirt domains, through a libvirtd of the test's own and QEMUs that it starts: bare
+machines under TCG, without a guest. Argument: the build directory."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import cases
+from libvirtd import PLUGIN, libvirtd
+from probe import BUILD, LIMIT, WRAPPER
+from recording import run_map
+
+PROGRAM = [*WRAPPER, os.path.abspath(os.path.join(BUILD, "collector/trace-clock-sync"))]
+CHANNEL = ("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>"
+           "</channel>")
+USAGE, UNREACHABLE, REFUSED, FILE = 2, 3, 4, 5
+STARTED = []        # the libvirtd, once it runs
+
+
+def daemon():
+    if not STARTED:
+        stack = contextlib.ExitStack()
+        STARTED.extend((stack.enter_context(libvirtd()), stack))
+    return STARTED[0]
+
+
+def program(*words):
+    start = time.monotonic()
+    process = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True,
+                             text=True, timeout=LIMIT, check=False)
+    process.seconds = time.monotonic() - start
+    return process
+
+
+def verb(name, *words):
+    return program(name, "--connect", daemon().uri, *words)
+
+
+def assert_fails(process, status, *words):
+    assert process.returncode == status, (process.returncode, process.stderr)
+    assert process.stdout == "" or status == REFUSED, process.stdout
+    for word in words:
+        assert word in process.stderr, (word, process.stderr)
+
+
+class Recording:
+    """record through libvirt while the test does something, for a `with`."""
+
+    def __init__(self, *words, command=()):
+        self._words, self._command = words, command
+
+    def __enter__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="libvirt-")
+        self.output = os.path.join(self.directory.name, "run")
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(
+            [*PROGRAM, "record", "-o", self.output, "--connect", daemon().uri, "--interval", "0.1",
+             "--agent", "none", *self._words, *(["--", *self._command] if self._command else [])],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+        self.directory.cleanup()
+
+    def samples(self, vm=None):
+        path = os.path.join(self.output, f"{vm}.tcs") if vm else self.output
+        try:
+            with open(path, encoding="utf8") as file:
+                return [json.loads(line) for line in file.read().splitlines()[1:]]
+        except FileNotFoundError:
+            return []
+
+    def wait_samples(self, count, vm=None):
+        count += len(self.samples(vm))
+        deadline = time.monotonic() + LIMIT
+        while len(self.samples(vm)) < count:
+            assert time.monotonic() < deadline and self.process.poll() is None, \
+                (vm, self.process.poll(), self.process.stderr.read())
+            time.sleep(0.02)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self):
+        err = self.process.communicate(timeout=LIMIT)[1]
+        return self.process.returncode, err
+
+
+def test_domain():
+    """show asks a domain's QEMU by the domain's name"""
+    daemon().create("web1")
+    shown = verb("show", "--domain", "web1", "--agent", "none", "--json")
+    assert shown.returncode == 0, shown.stderr
+    document = json.loads(shown.stdout)
+    assert document["vm"] == "web1" and document["accel"] == "tcg", document
+    assert document["clocks"][0]["guest"] == "x86-tsc", document
+
+
+def test_usage():
+    """options that contradict each other are told before libvirt is asked"""
+    nowhere = ("--connect", "qemu+unix:///system?socket=/nonexistent")
+    for words, told in (
+            (("--domain", "a", "--all"), "give one of both"),
+            (("--domain", "a", "--qmp", "/x"), "leave --qmp"),
+            (("--all", "--agent", "vsock:3"), "one --agent cannot serve all"),
+            (("--domain", ""), "--domain is empty"),
+            ((), "add --domain NAME or --all"),
+            (("--domain", "a", "--agent", "nonsense"), "agent address 'nonsense'")):
+        assert_fails(program("show", *nowhere, *words), USAGE, told)
+    for name in ("show", "compare"):
+        assert_fails(program(name, *nowhere, "--domain", "a"), UNREACHABLE,
+                     "cannot connect to libvirt at qemu+unix", "/nonexistent",
+                     "check that libvirtd (or virtqemud) runs")
+
+
+def test_not_there():
+    """what is not there, with the next step: the domain, its QEMU's component, its agent"""
+    daemon().define("off")
+    daemon().create("plain", plugin=False)
+    daemon().create("mute", devices=CHANNEL)
+    assert_fails(verb("show", "--domain", "nobody"), UNREACHABLE, "has no domain nobody",
+                 "list --all")
+    assert_fails(verb("show", "--domain", "off"), UNREACHABLE, "domain off", "is not running",
+                 "start off")
+    assert_fails(verb("show", "--domain", "plain"), UNREACHABLE, "started without the component",
+                 "trace-clock-sync plugin add --domain plain")
+    assert_fails(verb("show", "--domain", "web1"), UNREACHABLE, "no channel for a guest agent",
+                 "org.qemu.guest_agent.0", "--agent none")
+    assert_fails(verb("show", "--domain", "mute"), UNREACHABLE, "its guest agent does not answer",
+                 "start qemu-guest-agent")
+    assert_fails(verb("show", "--domain", "web1", "--connect", daemon().uri), USAGE,
+                 "at more than one of the URIs")
+    assert_fails(program("show", "--domain", "test", "--connect", "test:///default"), UNREACHABLE,
+                 "is for 'TEST'")
+
+
+def test_paused():
+    """a paused domain has no offset under TCG, and its agent is not waited for"""
+    daemon().virsh("suspend", "mute")
+    shown = verb("show", "--domain", "mute")
+    daemon().virsh("resume", "mute")
+    assert_fails(shown, REFUSED, "while the VM is stopped")
+    assert "tcg, paused" in shown.stdout and shown.seconds < 5, (shown.seconds, shown.stdout)
+
+
+def test_hung():
+    """a QEMU or a libvirtd that hangs costs the time limit and no more"""
+    pid = daemon().qemu_pid("mute")
+    for stop, resume in ((lambda: os.kill(pid, signal.SIGSTOP),
+                          lambda: os.kill(pid, signal.SIGCONT)),
+                         (lambda: daemon().signal(signal.SIGSTOP),
+                          lambda: daemon().signal(signal.SIGCONT))):
+        stop()
+        try:
+            shown = verb("show", "--domain", "mute", "--timeout", "1")
+        finally:
+            resume()
+        assert_fails(shown, UNREACHABLE, "libvirt gave no answer", "within the time limit",
+                     "are not stopped or stuck")
+        assert shown.seconds < 10, shown.seconds
+    daemon().signal(signal.SIGSTOP)
+    try:
+        shown = verb("show", "--all", "--timeout", "1")
+    finally:
+        daemon().signal(signal.SIGCONT)
+    assert_fails(shown, UNREACHABLE, "gave no answer to the question which domains run")
+
+
+def test_all():
+    """show --all: every running domain; those that fail are told and counted"""
+    shown = verb("show", "--all", "--agent", "none")
+    assert shown.returncode == UNREACHABLE, shown.stderr
+    assert "VM web1:" in shown.stdout and "VM mute:" in shown.stdout, shown.stdout
+    assert "show: plain: " in shown.stderr and "1 of 3 VMs failed" in shown.stderr, shown.stderr
+
+
+def epoch_break(recording, vm=None):
+    """The samples of the first and of the second QEMU, and a log that says so."""
+    path = os.path.join(recording.output, f"{vm}.tcs") if vm else recording.output
+    samples = recording.samples(vm)
+    threads = [s["qmp-after"]["vcpus"][0]["thread-id"] for s in samples]
+    first = [s for s, t in zip(samples, threads) if t == threads[0]]
+    second = [s for s, t in zip(samples, threads) if t != threads[0]]
+    assert first and second, threads
+    for sample in samples:
+        assert sample["qmp-before"]["vcpus"][0]["thread-id"] == \
+            sample["qmp-after"]["vcpus"][0]["thread-id"], sample
+    last, new = (s["qmp-after"]["vcpus"][0]["counter-after"] for s in (first[-1], second[0]))
+    inside = [s["qmp-after"]["vcpus"][0]["counter-before"] for s in (first[0], second[-1])]
+    gap = [last + (new - last) * i // 4 for i in (1, 2, 3)]
+    mapped = run_map(path, "host:x86-tsc", "guest:x86-tsc", *inside, *gap)
+    assert mapped.status == REFUSED, mapped.err
+    for value, sample in zip(mapped.values[:2], (first[0], second[-1])):
+        vcpu = sample["qmp-after"]["vcpus"][0]
+        truth = (vcpu["counter-before"] + vcpu["offset"]) % 2**64
+        assert value and value[1] - vcpu["bound-ticks"] <= truth <= value[2] + \
+            vcpu["bound-ticks"], (mapped.out, truth)
+    assert mapped.values[2:] == [None, None, None], mapped.out
+
+
+def test_restart():
+    """a domain that is started anew while it is recorded: a new epoch, and nothing in between"""
+    with Recording("--domain", "web1", command=("sleep", "1000")) as recording:
+        recording.wait_samples(5)
+        daemon().virsh("destroy", "web1")
+        daemon().virsh("start", "web1")
+        recording.wait_samples(5)
+        recording.process.send_signal(signal.SIGTERM)
+        status, err = recording.wait()
+        assert status == 0 and "a sample failed, going on" in err, (status, err)
+        epoch_break(recording)
+
+
+def test_reset():
+    """a reset in a recording is no other QEMU: the log goes on"""
+    with Recording("--domain", "web1") as recording:
+        recording.wait_samples(5)
+        daemon().virsh("reset", "web1")
+        recording.wait_samples(5)
+        status, err = recording.stop()
+        assert status == 0 and "failed" not in err, (status, err)
+
+
+def test_crash():
+    """record --all: of two domains one crashes, one hangs for a while; the third does not notice"""
+    daemon().virsh("destroy", "plain")
+    daemon().create("web2")
+    with Recording("--all", "--timeout", "1") as recording:
+        for vm in ("web1", "web2", "mute"):
+            recording.wait_samples(6, vm)
+        os.kill(daemon().qemu_pid("web2"), signal.SIGKILL)
+        hung = daemon().qemu_pid("mute")
+        os.kill(hung, signal.SIGSTOP)
+        before = time.monotonic()
+        recording.wait_samples(10, "web1")
+        seconds = time.monotonic() - before
+        os.kill(hung, signal.SIGCONT)
+        recording.wait_samples(3, "mute")
+        recording.wait_samples(3, "web1")
+        status, err = recording.stop()
+        assert status == UNREACHABLE, err
+        assert "web2: its recording has ended early" in err, err
+        assert "1 of 3 VMs were not recorded to the end" in err, err
+        # Ten samples, 0.1 s apart.
+        assert seconds < 5, seconds
+        print(f"# ten samples beside a hung and a crashed VM took {seconds:.2f} s")
+        assert sorted(os.listdir(recording.output)) == ["mute.tcs", "web1.tcs", "web2.tcs"]
+
+
+def test_plugin():
+    """plugin add and remove: idempotent, and the definition is byte for byte what it was"""
+    daemon().define("edit", plugin=False)
+    original = daemon().virsh("dumpxml", "edit").stdout
+
+    def plugin(action, *words):
+        done = program("plugin", action, "--domain", "edit", "--connect", daemon().uri, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, daemon().virsh("dumpxml", "--inactive", "edit").stdout
+    assert "has no -plugin" in plugin("show")[0]
+    out, added = plugin("add", "--plugin", PLUGIN)
+    assert f"added -plugin {PLUGIN}" in out and added.count("qemu:arg") == 2, (out, added)
+    out, again = plugin("add", "--plugin", PLUGIN)
+    assert "nothing changed" in out and again == added, out
+    out, other = plugin("add", "--plugin", "/elsewhere & 'here'/trace-clock-sync.so,source=tsc")
+    assert "added" in out and other.count("qemu:arg") == 2 and "elsewhere" in other, other
+    plugin("add", "--plugin", PLUGIN)
+    daemon().virsh("start", "edit")
+    shown = verb("show", "--domain", "edit", "--agent", "none")
+    assert shown.returncode == 0, shown.stderr
+    out, removed = plugin("remove")
+    assert "shut it down and start it again" in out and removed == original, removed
+    out, removed = plugin("remove")
+    assert "nothing changed" in out and removed == original, removed
+
+
+def test_plugin_beside():
+    """what else a domain gives QEMU stays, and XML in its metadata is not touched"""
+    lines = ["<qemu:commandline>", "  <qemu:arg value='-plugin'/>",
+             "  <qemu:arg value='/x/trace-clock-sync.so'/>", "</qemu:commandline>"]
+    daemon().define("beside", plugin=False)
+    xml = daemon().virsh("dumpxml", "beside").stdout
+    decoy = ("  <metadata>\n    <a:b xmlns:a='http://a/'>\n"
+             + "".join(f"  {line.replace('qemu:', 'a:')}\n" for line in lines)
+             + "    </a:b>\n  </metadata>\n  <memory")
+    xml = xml.replace("  <memory", decoy, 1).replace(
+        "<domain type='qemu'>",
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>").replace(
+            "</domain>", "  <qemu:commandline>\n    <qemu:arg value='-d'/>\n"
+                         "    <qemu:arg value='unimp'/>\n    <qemu:env name='A' value='b'/>\n"
+                         "  </qemu:commandline>\n</domain>")
+    path = os.path.join(daemon().directory, "decoy.xml")
+    with open(path, "w", encoding="utf8") as file:
+        file.write(xml)
+    daemon().virsh("define", path)
+    original = daemon().virsh("dumpxml", "beside").stdout
+    for action in ("add", "add", "remove"):
+        done = program("plugin", action, "--domain", "beside", "--connect", daemon().uri,
+                       "--plugin", PLUGIN)
+        assert done.returncode == 0, done.stderr
+        now = daemon().virsh("dumpxml", "beside").stdout
+        assert (PLUGIN in now) == (action == "add") and "unimp" in now, now
+    assert now == original, now
+
+
+def test_transient():
+    """a transient domain has no definition to change"""
+    path = os.path.join(daemon().directory, "edit.xml")
+    with open(path, encoding="utf8") as file:
+        xml = file.read().replace("<name>edit</name>", "<name>brief</name>")
+    with open(path + ".brief", "w", encoding="utf8") as file:
+        file.write(xml)
+    daemon().virsh("create", path + ".brief")
+    assert_fails(program("plugin", "add", "--domain", "brief", "--connect", daemon().uri,
+                         "--plugin", PLUGIN), REFUSED, "is transient")
+    assert_fails(program("plugin", "add", "--domain", "nobody", "--connect", daemon().uri,
+                         "--plugin", PLUGIN), UNREACHABLE, "nobody")
+
+
+def main():
+    if "without libvirt" in program("show", "--domain", "x").stderr:
+        print("1..0 # SKIP this build has no libvirt")
+        return
+    try:
+        cases.run(globals())
+    finally:
+        if STARTED:
+            STARTED[1].close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
