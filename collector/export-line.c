@@ -210,30 +210,26 @@ guint64 tcs_line_error_within(const TcsShiftTable *table, guint64 from,
     return worst;
 }
 
-typedef struct {
-    guint64 error, time;
-} Share;
-
 static gint compare_shares(gconstpointer a, gconstpointer b)
 {
-    const guint64 x = ((const Share *)a)->error, y = ((const Share *)b)->error;
+    const guint64 x = ((const TcsErrorShare *)a)->error,
+                  y = ((const TcsErrorShare *)b)->error;
 
     return x < y ? -1 : x > y;
 }
 
-/* The largest error of the better half of the time. */
-static guint64 better_half(GArray *shares)
+guint64 tcs_line_better_half(GArray *shares)
 {
     long double all = 0, so_far = 0;
     guint64 error = 0;
 
     g_array_sort(shares, compare_shares);
     for (guint i = 0; i < shares->len; i++) {
-        all += g_array_index(shares, Share, i).time;
+        all += g_array_index(shares, TcsErrorShare, i).time;
     }
     for (guint i = 0; i < shares->len && so_far < all / 2; i++) {
-        so_far += g_array_index(shares, Share, i).time;
-        error = g_array_index(shares, Share, i).error;
+        so_far += g_array_index(shares, TcsErrorShare, i).time;
+        error = g_array_index(shares, TcsErrorShare, i).error;
     }
     return error;
 }
@@ -241,7 +237,7 @@ static guint64 better_half(GArray *shares)
 TcsLineError tcs_line_error(const GPtrArray *tables, TcsReader reader,
                             gconstpointer data, guint64 rounding)
 {
-    g_autoptr(GArray) shares = g_array_new(FALSE, FALSE, sizeof(Share));
+    g_autoptr(GArray) shares = g_array_new(FALSE, FALSE, sizeof(TcsErrorShare));
     TcsLineError result = { 0 };
 
     for (guint t = 0; t < tables->len; t++) {
@@ -251,7 +247,7 @@ TcsLineError tcs_line_error(const GPtrArray *tables, TcsReader reader,
         for (guint i = 0; i < table->bounds->len; i++) {
             const guint64 from = point_of(table, i).time;
             const guint64 to = point_of(table, i + 1).time;
-            const Share share = {
+            const TcsErrorShare share = {
                 error_in(table, i, from, to, reader, data, rounding), to - from
             };
 
@@ -263,7 +259,7 @@ TcsLineError tcs_line_error(const GPtrArray *tables, TcsReader reader,
             }
         }
     }
-    result.half = better_half(shares);
+    result.half = tcs_line_better_half(shares);
     return result;
 }
 

@@ -47,6 +47,14 @@ guint64 tcs_line_error_within(const TcsShiftTable *table, guint64 from,
                               guint64 to, TcsReader reader, gconstpointer data,
                               guint64 rounding);
 
+/* An error that some time of a recording has. */
+typedef struct {
+    guint64 error, time;
+} TcsErrorShare;
+
+/* The largest error of the better half of the time; sorts the shares. */
+guint64 tcs_line_better_half(GArray *shares);
+
 /* The largest distance from the truth, */
 typedef struct {
     guint64 worst;     /* in the tables' longest stretches, */

@@ -22,8 +22,8 @@ typedef struct {
     char *name; /* as the model has it */
     uint32_t id;
     TcsShiftTable *table; /* to the host's clock; NULL for the host's own */
-    guint64 error;
-    gboolean was_taken; /* in a snapshot before this one: */
+    GArray *shares;       /* of TcsErrorShare */
+    gboolean was_taken;   /* in a snapshot before this one: */
     guint64 stamp, host;
 } Clock;
 
@@ -40,6 +40,7 @@ static void clock_clear(gpointer data)
 
     g_free(clock->name);
     tcs_shift_table_free(clock->table);
+    g_clear_pointer(&clock->shares, g_array_unref);
 }
 
 static void snapshots_clear(Snapshots *snapshots)
@@ -99,6 +100,7 @@ static void add_guest_clock(Snapshots *s, char *name)
                                           clock.clock, s->host, &error);
     }
     if (clock.table) {
+        clock.shares = g_array_new(FALSE, FALSE, sizeof(TcsErrorShare));
         g_array_append_val(s->clocks, clock);
         return;
     }
@@ -155,7 +157,12 @@ static void account(Clock *clock, guint64 until)
         guint64 error = tcs_line_error_within(clock->table, clock->stamp, until,
                                               read_stamp, clock, 0);
 
-        clock->error = MAX(clock->error, error);
+        /* Where the clock is not known it tells nothing. */
+        if (error > 0) {
+            const TcsErrorShare share = { error, until - clock->stamp };
+
+            g_array_append_val(clock->shares, share);
+        }
     }
 }
 
@@ -225,19 +232,39 @@ static void take_all(Snapshots *s, GString *out)
     }
 }
 
+/* The last snapshot is good for what is left of the recording. */
+static void account_last(Clock *clock)
+{
+    gpointer item[] = { clock->table };
+    const GPtrArray only = { .pdata = item, .len = 1 };
+
+    account(clock, MAX(clock->stamp, tcs_line_last_stamp(&only)));
+}
+
+/* Of sorted shares. */
+static guint64 largest(const GArray *shares)
+{
+    return shares->len > 0
+               ? g_array_index(shares, TcsErrorShare, shares->len - 1).error
+               : 0;
+}
+
 static gboolean tell(const Snapshots *s, GError **error)
 {
     gboolean any = FALSE;
 
     for (guint i = 0; i < s->clocks->len; i++) {
         Clock *clock = &g_array_index(s->clocks, Clock, i);
+        guint64 half;
 
         if (clock->table && clock->was_taken) {
-            account(clock, G_MAXUINT64);
+            account_last(clock);
+            half = tcs_line_better_half(clock->shares);
             tcs_export_note("%s is clock %" PRIu32 "; as host %s within "
-                            "%" PRIu64 " ns",
+                            "%" PRIu64 " ns, half of the time within %" PRIu64,
                             clock->name, clock->id,
-                            s->export->alignment.host_clock, clock->error);
+                            s->export->alignment.host_clock,
+                            largest(clock->shares), half);
             any = TRUE;
         }
     }

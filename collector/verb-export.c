@@ -126,26 +126,43 @@ static gboolean check_options(const TcsExportFormat *format,
     return TRUE;
 }
 
-/* The guest's CPUs as it told them first, else the vCPUs there were. */
+static gint compare_cpus(gconstpointer a, gconstpointer b)
+{
+    const guint32 x = *(const guint32 *)a, y = *(const guint32 *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void add_cpu(GArray *cpus, guint32 cpu)
+{
+    for (guint i = 0; i < cpus->len; i++) {
+        if (g_array_index(cpus, guint32, i) == cpu) {
+            return;
+        }
+    }
+    g_array_append_val(cpus, cpu);
+}
+
+/* All CPUs the guest ever told of, else the vCPUs there were; in order. */
 static GArray *list_cpus(const TcsLog *log)
 {
     GArray *cpus = g_array_new(FALSE, FALSE, sizeof(guint32));
     const TcsSample *first = g_ptr_array_index(log->samples, 0);
 
-    for (guint i = 0; i < log->samples->len && cpus->len == 0; i++) {
+    for (guint i = 0; i < log->samples->len; i++) {
         const TcsSample *sample = g_ptr_array_index(log->samples, i);
 
         for (guint c = 0; sample->guest && c < sample->guest->cpus->len; c++) {
-            guint32 cpu =
-                (guint32)g_array_index(sample->guest->cpus, TcsGuestCpu, c).cpu;
-
-            g_array_append_val(cpus, cpu);
+            add_cpu(cpus,
+                    (guint32)g_array_index(sample->guest->cpus, TcsGuestCpu, c)
+                        .cpu);
         }
     }
     for (guint i = 0; cpus->len == 0 && i < first->qmp_before->vcpus->len;
          i++) {
         g_array_append_val(cpus, i);
     }
+    g_array_sort(cpus, compare_cpus);
     return cpus;
 }
 
