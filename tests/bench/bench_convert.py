@@ -127,8 +127,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tcs-bench-") as name:
         measure(Path(name), False)
         ratio = measure(Path(name), True)
-    print(f"convert is {ratio:.1f} times as fast (at least {RATIO_MIN:.0f})")
-    assert ratio >= RATIO_MIN, ratio
+    print(f"convert is {ratio:.1f} times as fast as trace-cmd report; target: {RATIO_MIN:.0f}, "
+          f"{'reached' if ratio >= RATIO_MIN else 'missed'}")
+    sys.exit(ratio < RATIO_MIN)
 
 
 if __name__ == "__main__":

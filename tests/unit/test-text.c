@@ -25,6 +25,8 @@ static const Example examples[] = {
       "1.000000001", 120 },
     { "ftrace", "   task-7     [000] 10500000000123: tick:  number=1",
       "10500000000123", 0 },
+    { "ftrace", "   task-7     [000]1000210021000: tick:  0", "1000210021000",
+      0 },
     /* the kernel's own, with a thread group, flags and odd names */
     { "ftrace", "  bash-1   (      1) [003] d..2.  12.345678: x: y",
       "12.345678", 3 },
