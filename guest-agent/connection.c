@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads only while nothing waits to be written, so a peer that does not read
- * costs one chunk and one reply, and ten seconds. Knows no transport.
+ * costs one chunk and one reply, and ten seconds. All connections together may
+ * take half of a CPU. Knows no transport.
  */
 #include "connection.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
 
+#include "budget.h"
 #include "rpc.h"
 
 #define CHUNK          (8 * 1024)
@@ -23,7 +26,9 @@ struct tga_connection {
     void *data;
     struct tga_rpc *rpc;
     guint watch;
+    guint pause; /* instead of it, while the budget is spent */
     guint send_timeout;
+    gint64 last_request_us;
     uint8_t chunk[CHUNK];
     struct tga_stamp chunk_arrival;
     size_t chunk_at; /* what is before has been taken by rpc */
@@ -32,7 +37,26 @@ struct tga_connection {
     size_t reply_at; /* what is before has been sent */
 };
 
-enum progress { DONE, BLOCKED, ENDED };
+enum progress { DONE, BLOCKED, PAUSED, ENDED };
+
+/* Of all connections. */
+static struct tga_budget budget;
+
+static gint64 cpu_time_us(void)
+{
+    struct timespec used = { 0 };
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * G_USEC_PER_SEC + used.tv_nsec / 1000;
+}
+
+/* Milliseconds, upward, until the next request may be answered. */
+static guint pause_ms(void)
+{
+    gint64 us = tga_budget_wait_us(&budget, g_get_monotonic_time());
+
+    return (guint)((us + 999) / 1000);
+}
 
 static enum progress failed_io(void)
 {
@@ -70,16 +94,34 @@ static enum progress read_chunk(struct tga_connection *connection)
     return DONE;
 }
 
-/* Answers what has been read, until a reply cannot be sent at once. */
+/* Takes bytes up to the end of a request and makes its reply. */
+static void answer_request(struct tga_connection *connection)
+{
+    gint64 begin_us = cpu_time_us();
+
+    connection->chunk_at += tga_rpc_feed(
+        connection->rpc, &connection->chunk_arrival,
+        connection->chunk + connection->chunk_at,
+        connection->chunk_len - connection->chunk_at, connection->reply);
+    tga_budget_spend(&budget, g_get_monotonic_time(), cpu_time_us() - begin_us);
+    if (connection->reply->len > 0) {
+        connection->last_request_us = g_get_monotonic_time();
+    }
+}
+
+/*
+ * Answers what has been read, until a reply cannot be sent at once or the
+ * budget is spent.
+ */
 static enum progress answer_chunk(struct tga_connection *connection)
 {
     enum progress progress = send_reply(connection);
 
     while (progress == DONE && connection->chunk_at < connection->chunk_len) {
-        connection->chunk_at += tga_rpc_feed(
-            connection->rpc, &connection->chunk_arrival,
-            connection->chunk + connection->chunk_at,
-            connection->chunk_len - connection->chunk_at, connection->reply);
+        if (pause_ms() > 0) {
+            return PAUSED;
+        }
+        answer_request(connection);
         progress = send_reply(connection);
     }
     return progress;
@@ -96,10 +138,24 @@ static gboolean on_send_timeout(void *data)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean on_pause_over(void *data)
+{
+    struct tga_connection *connection = data;
+
+    connection->pause = 0;
+    on_ready(connection->fd, 0, connection);
+    return G_SOURCE_REMOVE;
+}
+
 static void watch(struct tga_connection *connection, bool sending)
 {
-    connection->watch = g_unix_fd_add(
-        connection->fd, sending ? G_IO_OUT : G_IO_IN, on_ready, connection);
+    if (!sending && connection->chunk_at < connection->chunk_len) {
+        connection->pause =
+            g_timeout_add(MAX(pause_ms(), 1), on_pause_over, connection);
+    } else {
+        connection->watch = g_unix_fd_add(
+            connection->fd, sending ? G_IO_OUT : G_IO_IN, on_ready, connection);
+    }
     if (sending && connection->send_timeout == 0) {
         connection->send_timeout =
             g_timeout_add_seconds(SEND_TIMEOUT_S, on_send_timeout, connection);
@@ -115,7 +171,8 @@ static gboolean on_ready(int fd, GIOCondition condition, void *data)
     enum progress progress = DONE;
 
     connection->watch = 0;
-    if (connection->reply->len == 0) {
+    if (connection->reply->len == 0 &&
+        connection->chunk_at == connection->chunk_len) {
         progress = read_chunk(connection);
     }
     if ((condition & (G_IO_HUP | G_IO_ERR | G_IO_NVAL)) &&
@@ -143,6 +200,7 @@ struct tga_connection *tga_connection_new(int fd, tga_connection_ended *ended,
     connection->data = data;
     connection->rpc = tga_rpc_new();
     connection->reply = g_string_new(NULL);
+    connection->last_request_us = g_get_monotonic_time();
     watch(connection, false);
     return connection;
 }
@@ -151,6 +209,9 @@ void tga_connection_free(struct tga_connection *connection)
 {
     if (connection->watch != 0) {
         g_source_remove(connection->watch);
+    }
+    if (connection->pause != 0) {
+        g_source_remove(connection->pause);
     }
     if (connection->send_timeout != 0) {
         g_source_remove(connection->send_timeout);
@@ -163,4 +224,9 @@ void tga_connection_free(struct tga_connection *connection)
 int tga_connection_fd(const struct tga_connection *connection)
 {
     return connection->fd;
+}
+
+gint64 tga_connection_quiet_us(const struct tga_connection *connection)
+{
+    return g_get_monotonic_time() - connection->last_request_us;
 }

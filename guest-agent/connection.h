@@ -6,6 +6,8 @@
 #ifndef GUEST_AGENT_CONNECTION_H
 #define GUEST_AGENT_CONNECTION_H
 
+#include <glib.h>
+
 struct tga_connection;
 
 /* The stream ended, failed, or its peer does not read. Must free. */
@@ -18,5 +20,8 @@ struct tga_connection *tga_connection_new(int fd, tga_connection_ended *ended,
 void tga_connection_free(struct tga_connection *connection);
 
 int tga_connection_fd(const struct tga_connection *connection);
+
+/* Since its last whole request, or since it began. Half a request is none. */
+gint64 tga_connection_quiet_us(const struct tga_connection *connection);
 
 #endif

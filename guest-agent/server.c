@@ -20,6 +20,8 @@
 
 #define CLIENTS_MAX    16
 #define ACCEPT_PAUSE_S 1
+/* Who has asked nothing for so long makes room, where all places are taken. */
+#define QUIET_US (10 * G_USEC_PER_SEC)
 
 static const struct tga_transport *const transports[] = {
     &tga_transport_vsock,
@@ -55,6 +57,26 @@ static void end_client(struct tga_connection *connection, void *data)
     close(fd);
 }
 
+/* Ends the client that has been quiet longest. FALSE: none has long enough. */
+static gboolean make_room(struct tga_server *server)
+{
+    struct tga_connection *quietest = NULL;
+
+    for (guint i = 0; i < server->clients->len; i++) {
+        struct tga_connection *client = g_ptr_array_index(server->clients, i);
+
+        if (!quietest || tga_connection_quiet_us(client) >
+                             tga_connection_quiet_us(quietest)) {
+            quietest = client;
+        }
+    }
+    if (!quietest || tga_connection_quiet_us(quietest) < QUIET_US) {
+        return FALSE;
+    }
+    end_client(quietest, server);
+    return TRUE;
+}
+
 static void refuse_client(int fd)
 {
     GString *reply = g_string_new(NULL);
@@ -85,7 +107,8 @@ static gboolean on_connect(int fd, GIOCondition condition, void *data)
     struct tga_server *server = listener->server;
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (client >= 0 && server->clients->len < CLIENTS_MAX) {
+    if (client >= 0 &&
+        (server->clients->len < CLIENTS_MAX || make_room(server))) {
         g_ptr_array_add(server->clients,
                         tga_connection_new(client, end_client, server));
     } else if (client >= 0) {

@@ -184,7 +184,27 @@ def peer_lines():
     yield "greeting", b'1{"QMP":{"version":{}}}\n'
 
 
+TEXT = {  # lines as tools print them
+    "ftrace": """# tracer: nop
+          <idle>-0     [001] d..2.  1234.567890: sched_switch: prev_comm=swapper
+ qemu-system-x86-4711  (4700) [003] 5000000123456: kvm_exit: reason EXIT
+          a b [x]-12 [000] ..... 1.5: e: 7
+""",
+    "perf": """CPU 0/KVM 4711 [002]   123.456789012:          1 kvm:kvm_exit: reason
+swapper     0 [000] 99.000001: cycles:  ffffffff81
+        ffffffff8104f45a native_write_msr ([kernel.kallsyms])
+""",
+    "dmesg": """[    0.000000] Linux version
+<6>[12345.678901] kvm: x
+[Mon Nov 23 04:00:00 2026] no number
+""",
+    "bpftrace": "12345678901 kvm_entry 1\n18446744073709551615 last\n99999999999999999999 beyond\n",
+}
+
+
 def inputs():
+    for name, text in TEXT.items():
+        yield "text", name, text.encode()
     for name, data in agent_lines():
         yield "agent", name, data
     for name in "clocks", "samples", "cpus", "cpu":
