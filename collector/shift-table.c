@@ -6,13 +6,15 @@
  */
 #include "shift-table.h"
 
+#include <math.h>
+
 #include "error.h"
 
 /* Steps between two samples: a clock's course bends in between. */
 #define STEPS 4
 
-/* A segment is looked at here, in parts of its length. */
-#define PROBES 4
+/* What lies between two points of the walk is looked at here, in parts. */
+#define PROBES 8
 
 /* Halvings of a segment, at most. */
 #define DEPTH_MAX 12
@@ -111,32 +113,75 @@ static gboolean error_at(const Builder *b, Point first, Point last,
 #define READER_ROUNDING 2
 
 /*
- * Whether a straight segment is nearly as good as the model itself; its error
- * goes to *ret_error.
+ * The largest of values at equal distances, and in between: where a course
+ * bends it reaches at most as far as the lines on either side of the bend.
  */
-static gboolean is_straight(const Builder *b, Point first, Point last,
-                            guint64 *ret_error)
+static guint64 peak(const guint64 *values, guint n)
+{
+    double largest = 0;
+
+    for (guint i = 0; i < n; i++) {
+        largest = MAX(largest, (double)values[i]);
+    }
+    for (guint i = 0; i + 1 < n; i++) {
+        const double here = (double)values[i], next = (double)values[i + 1];
+        const double rise = i ? here - (double)values[i - 1] : 0;
+        const double fall = i + 2 < n ? next - (double)values[i + 2] : 0;
+
+        if (i == 0) {
+            largest = MAX(largest, next + fall);
+        } else if (i + 2 == n) {
+            largest = MAX(largest, here + rise);
+        } else if (rise + fall > 0) {
+            const double part = (next + fall - here) / (rise + fall);
+
+            if (part > 0 && part < 1) {
+                largest = MAX(largest, here + rise * part);
+            }
+        }
+    }
+    return largest < 0x1p64 ? (guint64)ceil(largest) : G_MAXUINT64;
+}
+
+/*
+ * Whether the straight line from `first` to `last` is nearly as good as the
+ * model itself between two stamps, with no point of the walk in between. Its
+ * error there goes to *ret_error.
+ */
+static gboolean is_good_between(const Builder *b, Point first, Point last,
+                                guint64 from, guint64 to, guint64 *ret_error)
 {
     const guint64 rounding = first.offset == last.offset ? 0 : READER_ROUNDING;
-    gboolean good = product_fits(first, last);
+    guint64 errors[PROBES + 1], width, largest;
+    gboolean good = TRUE;
+    guint n = 0;
 
-    *ret_error = 0;
     for (guint i = 0; i <= PROBES; i++) {
-        guint64 at = first.time + (last.time - first.time) / PROBES * i;
-        guint64 error, width;
+        const guint64 at =
+            from + (guint64)((unsigned __int128)(to - from) * i / PROBES);
 
-        if (error_at(b, first, last, i == PROBES ? last.time : at, &error,
-                     &width)) {
-            *ret_error = MAX(*ret_error, error > G_MAXUINT64 - rounding
-                                             ? G_MAXUINT64
-                                             : error + rounding);
-            good = good && error <= width / 2 + width / 16 + 2;
+        if (error_at(b, first, last, at, &errors[n], &width)) {
+            good = good && errors[n] <= width / 2 + width / 16 + 2;
+            n++;
         } else {
-            *ret_error = G_MAXUINT64;
             good = FALSE;
         }
     }
+    if (n <= PROBES) {
+        *ret_error = G_MAXUINT64; /* unknown somewhere: nothing to claim */
+    } else {
+        largest = peak(errors, n);
+        *ret_error =
+            largest > G_MAXUINT64 - rounding ? G_MAXUINT64 : largest + rounding;
+    }
     return good;
+}
+
+static gboolean is_straight(const Builder *b, Point first, Point last,
+                            guint64 *ret_error)
+{
+    return is_good_between(b, first, last, first.time, last.time, ret_error) &&
+           product_fits(first, last);
 }
 
 static void append(Builder *b, Point point, gboolean gap_before)
@@ -286,6 +331,28 @@ static gboolean walk(Builder *b, const TcsLog *log, GError **error)
     return TRUE;
 }
 
+/*
+ * Whether one segment serves for those between points i and last; its error
+ * goes to *ret_error.
+ */
+static gboolean can_replace(const Builder *b, guint i, guint last,
+                            guint64 *ret_error)
+{
+    const Point *points = (const Point *)b->table->points->data;
+    gboolean good = product_fits(points[i], points[last]);
+
+    *ret_error = 0;
+    for (guint k = i + 1; k <= last && good; k++) {
+        guint64 error = 0;
+
+        good = !g_array_index(b->gap_before, gboolean, k) &&
+               is_good_between(b, points[i], points[last], points[k - 1].time,
+                               points[k].time, &error);
+        *ret_error = MAX(*ret_error, error);
+    }
+    return good;
+}
+
 /* Leaves out points that a straight segment serves as well. */
 static void merge(Builder *b)
 {
@@ -296,29 +363,8 @@ static void merge(Builder *b)
     g_array_append_val(kept, g_array_index(old, Point, 0));
     while (i + 1 < old->len) {
         guint next = i + 1;
-        guint64 error;
+        guint64 error, of_more;
 
-        for (guint step = 2; step <= MERGE_MAX && i + step < old->len;
-             step *= 2) {
-            gboolean fits = TRUE;
-
-            for (guint k = i + 1; k <= i + step && fits; k++) {
-                guint64 width;
-
-                fits = !g_array_index(b->gap_before, gboolean, k) &&
-                       error_at(b, g_array_index(old, Point, i),
-                                g_array_index(old, Point, i + step),
-                                g_array_index(old, Point, k).time, &error,
-                                &width) &&
-                       error <= width / 2 + width / 16 + 2;
-            }
-            if (!fits ||
-                !is_straight(b, g_array_index(old, Point, i),
-                             g_array_index(old, Point, i + step), &error)) {
-                break;
-            }
-            next = i + step;
-        }
         if (g_array_index(b->gap_before, gboolean, next)) {
             TcsShiftGap gap = { g_array_index(old, Point, i).time,
                                 g_array_index(old, Point, next).time };
@@ -328,6 +374,12 @@ static void merge(Builder *b)
         } else {
             is_straight(b, g_array_index(old, Point, i),
                         g_array_index(old, Point, next), &error);
+            for (guint step = 2; step <= MERGE_MAX && i + step < old->len &&
+                                 can_replace(b, i, i + step, &of_more);
+                 step *= 2) {
+                next = i + step;
+                error = of_more;
+            }
         }
         g_array_append_val(b->table->bounds, error);
         g_array_append_val(kept, g_array_index(old, Point, next));

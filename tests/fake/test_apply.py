@@ -4,7 +4,10 @@
 
 Argument: the build directory.
 """
+import bisect
 import os
+import random
+import re
 import shutil
 import struct
 import subprocess
@@ -128,6 +131,44 @@ def test_options():
         name, rest = last_of(host, trace_dat.GUEST).split(b"\0", 1)
         assert name.decode() == NAME and rest[:8] == guest_id
         assert struct.unpack("<I4I", rest[8:]) == (2, 0, THREADS[0], 1, THREADS[1])
+
+
+def points_of(case):
+    """[(stamp, offset)] of the first CPU, as `apply` wrote them."""
+    shift = last_of(case.options("guest"), trace_dat.TIME_SHIFT)
+    n, = struct.unpack_from("<I", shift, 16)
+    return list(zip(struct.unpack_from(f"<{n}Q", shift, 20),
+                    struct.unpack_from(f"<{n}q", shift, 20 + 8 * n)))
+
+
+def shown(points, stamp):
+    """What a reader makes of a stamp, in C's arithmetic."""
+    i = min(max(bisect.bisect(points, (stamp, 2**63)), 1), len(points) - 1)
+    (start, offset), (end, next_offset) = points[i - 1:i + 1]
+    product = (stamp - start) * (next_offset - offset) + (end - start) // 2
+    return stamp + offset + abs(product) // (end - start) * (1 if product >= 0 else -1)
+
+
+def test_bound():
+    """the bound that is told covers all that map says, not only where apply looked"""
+    middle = START + 2 * SECOND + SECOND // 3
+    for host_clock, guest_clock, options in (
+            ("mono", "mono", {}), ("boot", "mono", {"ratio": Fraction(30, 21), "seed": 3}),
+            ("mono", "x86-tsc", {"ratio": Fraction(10, 21)}), ("x86-tsc", "boot", {"seconds": 9}),
+            ("x86-tsc", "mono", {"bend": (middle, 90)}), ("mono", "boot", {"bend": (middle, -300)}),
+            ("x86-tsc", "x86-tsc", {"ratio": Fraction(10, 21)})):
+        with Case(host_clock, guest_clock, world=World(**options)) as case:
+            said = case.apply()
+            bound = max(map(int, re.findall(r"within (\d+) \w+, half", said)))
+            points = points_of(case)
+            rng = random.Random(5)
+            stamps = sorted(rng.randrange(points[0][0], points[-1][0]) for _ in range(3000))
+            source = guest_clock + ("@0" if guest_clock == "x86-tsc" else "")
+            said = run("map", case.log, f"guest:{source}", f"host:{host_clock}", *stamps)
+            for stamp, line in zip(stamps, said.splitlines()):
+                _, low, high = map(int, line.split()[:3])
+                at = shown(points, stamp)
+                assert max(at - low, high - at) <= bound, (options, stamp, at, low, high, bound)
 
 
 def test_check():

@@ -16,13 +16,14 @@ BRACKET = 600  # ticks around a reading
 
 
 class World:
-    def __init__(self, seed=1, ratio=Fraction(1), seconds=4, same=True, jump=None):
+    def __init__(self, seed=1, ratio=Fraction(1), seconds=4, same=True, jump=None, bend=None):
         self.rng = random.Random(seed)
         self.multiplier, self.shift = int(ratio * (1 << 32)), 32
         first = 10**12 - (START * self.multiplier >> self.shift)
         self.offsets = [first, first + (0 if same else 987654321)]
         self.seconds = seconds
         self.jump = jump  # (host ticks, guest ticks): the guest's counters move there
+        self.bend = bend  # (host ticks, ppm): the guest's clocks run at another rate from then on
         # clock: (value at START, ns per tick)
         nominal = Fraction(10**6, KHZ)
         self.host = {"mono": (10**12, nominal * (1 + Fraction(11, 10**6))),
@@ -39,6 +40,8 @@ class World:
         if clock == "x86-tsc":
             return ticks if side == "host" else self.counter(cpu, ticks)
         base, rate = getattr(self, side)[clock]
+        if self.bend and side == "guest" and clock != "mono_raw" and ticks > self.bend[0]:
+            base += (ticks - self.bend[0]) * rate * Fraction(self.bend[1], 10**6)
         return int(base + (ticks - START) * rate)
 
     def _query(self, ticks):

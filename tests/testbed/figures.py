@@ -132,6 +132,48 @@ def compare_section(stage):
         answer.""") + ranks(stage)
 
 
+def amount(value, unit):
+    return duration(value) if unit == "ns" else f"{value} ticks"
+
+
+def pair_row(p):
+    row = [p["title"], p["host-clock"], p["guest-clock"]]
+    if p["applied"] or not p["tightest"]:
+        return [*row, *["refused"] * 5]
+    return [*row, p["judged"], p["outside"],
+            *(" / ".join(amount(v, p["unit"]) for v in p[name]) for name in ("tightest", "bound")),
+            p["not-judged"]]
+
+
+def own_row(o):
+    def cells(found, unit):
+        if not found["judged"]:
+            return ["all: no overlap", "-"]
+        return [f"{found['outside']} of {found['judged']}",
+                amount(found["worst"], unit) if found["outside"] else "-"]
+    return [o["title"], o["clock"], o["trace-cmd"]["protocol"],
+            *cells(o["trace-cmd"], o["apply"]["unit"]), *cells(o["apply"], o["apply"]["unit"])]
+
+
+def traces_section(stage):
+    return "\n## Every pair of clocks in real traces\n\n" + paragraph("""
+        The host records kvm_entry and kvm_exit, guests sched and irq events, all with trace-cmd,
+        while `record` keeps a log with a sample every half second. `apply` corrects the guest's
+        file. Outside: events that lie in no window between an entry and an exit of their vCPU's
+        thread, by `check`; trace-cmd's own report finds as many. Tightest: the least time after an
+        entry / before an exit. Bound: what `apply` claims for half of the time / for all of it.
+        Not judged: before the first or after the last crossing in the host's trace, or among
+        events that the kernel lost.""") + \
+        table(["guest", "host's clock", "guest's clock", "events", "outside", "tightest", "bound",
+               "not judged"], [pair_row(p) for p in stage["pairs"]]) + \
+        ("\n" + paragraph("""
+        The same files corrected by trace-cmd itself (`record -A`), and then by `apply`: events
+        outside, and how far at most.""") +
+         table(["guest", "both clocks", "trace-cmd's protocol", "outside by trace-cmd", "by up to",
+                "outside by apply", "by up to"], [own_row(o) for o in stage["own"]])
+         if stage["own"] else "")
+
+
 def section(machine, stages):
     """The whole section. stages: {name: what it left}; those that were not run are left out."""
     text = "## Every clock, while NTP moves it\n\n" + paragraph(f"""
@@ -145,6 +187,8 @@ def section(machine, stages):
         text += trace_cmd_section(stages["trace-cmd"])
     if "compare" in stages:
         text += compare_section(stages["compare"])
+    if "traces" in stages:
+        text += traces_section(stages["traces"])
     return text
 
 

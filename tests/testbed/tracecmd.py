@@ -4,6 +4,7 @@
 # integers.
 import re
 
+import traces
 from channel import Failure
 from measure import mount_tracefs
 
@@ -51,3 +52,27 @@ def error_ticks(vcpu, sample):
     scaled = (time - vcpu["offset"]) % 2**64
     truth = (scaled << ratio["shift"]) // ratio["multiplier"]
     return (corrected - truth + 2**63) % 2**64 - 2**63
+
+
+def beside(workshop, host, guest, clock, seconds=3):
+    """A recording corrected by trace-cmd itself, then by `apply`: what `check` finds of both."""
+    start_agent(guest)
+    log = traces.Log(host, guest)
+    done = host.run(f"cd /run && rm -f host*.dat; trace-cmd record --tsync-interval 500 -o host.dat "
+                    f"-C {clock} {traces.EVENTS} -A {guest.name}@{guest.cid}:{PORT} -C {clock} "
+                    f"-e sched -e irq sleep {seconds} </dev/null", 120)
+    said = done.out + done.err
+    guest.run("killall trace-cmd")
+    log.more()
+    log.stop()
+    if done.status != 0:
+        raise Failure(f"trace-cmd record: status {done.status}: {said[-300:]}")
+    here = workshop.directory / f"{guest.name}-{clock}-own"
+    here.mkdir()
+    files = [traces.fetch(host, path, here / name) for path, name in
+             ((log.path, "run.tcs"), ("/run/host.dat", "host.dat"),
+              (f"/run/host-{guest.name}.dat", "guest.dat"))]
+    protocol = PROTOCOL.search(said)
+    theirs = traces.checked(workshop.build, *files)
+    theirs["protocol"] = protocol.group(1) if protocol else "none"
+    return theirs, traces.applied(workshop.build, *files)

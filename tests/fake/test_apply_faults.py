@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`apply` killed or failing at each system call that changes a file, and the files it is given.
+
+Argument: the build directory.
+"""
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+
+import cases
+from test_apply import ENVIRONMENT, PROGRAM, Case, judge, report, run
+from traced_world import World
+
+# What changes files, and their names; reads do not matter.
+CALLS = "pwrite64,ftruncate,fsync,link,linkat,unlink,unlinkat,copy_file_range,write,fchmod"
+KILLED = (-9, 137)
+QUIET = {**ENVIRONMENT, "ASAN_OPTIONS": "detect_leaks=0"}  # no leak checker under ptrace
+
+
+def words_of(case, *more):
+    return [PROGRAM, "apply", case.log, "--guest", case.guest, "--host", case.host, *more]
+
+
+def strace(options, words):
+    if not shutil.which("strace"):
+        cases.skip("strace is not installed: run scripts/install-packages")
+    done = subprocess.run(["strace", "-f", "-qq", *options, *map(str, words)], timeout=120,
+                          capture_output=True, text=True, env=QUIET)
+    if "ptrace" in done.stderr and "Operation not permitted" in done.stderr:
+        cases.skip("this machine does not let strace trace")
+    return done
+
+
+def steps(case, *more):
+    """[(system call, its number among its like)] of an undisturbed run, those on files alone."""
+    trace = case.path / "trace"
+    done = strace(["-o", trace, "-y", "-e", f"trace={CALLS}"], words_of(case, *more))
+    assert done.returncode == 0, done.stderr
+    found, count = [], {}
+    for line in trace.read_text().splitlines():
+        line = line[re.match(r"(?:\d+ +)?", line).end():]
+        name = re.match(r"(\w+)\(", line)
+        if name:
+            name = name.group(1)
+            count[name] = count.get(name, 0) + 1
+            if str(case.path) in line and not line.startswith("write(1<"):
+                found.append((name, count[name]))
+    trace.unlink()
+    return found
+
+
+def disturb(case, step, how, *more):
+    name, number = step
+    return strace(["-o", "/dev/null", "-e", f"trace={CALLS}", "-e",
+                   f"inject={name}:{how}:when={number}"], words_of(case, *more))
+
+
+class Files:
+    """A case whose files are put back before each trial."""
+
+    def __init__(self, case):
+        self.case = case
+        self.old = case.guest.read_bytes(), case.host.read_bytes()
+        self.rows = report(case.guest), report(case.host)
+
+    def restore(self):
+        self.case.guest.write_bytes(self.old[0])
+        self.case.host.write_bytes(self.old[1])
+
+    def hold(self, where):
+        """As they were or corrected; and they can be corrected, again or now."""
+        case = self.case
+        assert report(case.host) == self.rows[1], where
+        if report(case.guest) != self.rows[0]:
+            assert judge(case.host, case.guest)[1:] == (0, 0), where
+        case.apply()
+        assert judge(case.host, case.guest)[1:] == (0, 0), where
+
+
+def short_case():
+    return Case(world=World(seconds=2))
+
+
+def test_killed_at_each_step():
+    """killed before each change of either file: each is as it was or corrected"""
+    with short_case() as case:
+        files = Files(case)
+        found = steps(case)
+        assert [name for name, _ in found] == ["pwrite64", "fsync"] * 4, found
+        for step in found:
+            files.restore()
+            assert disturb(case, step, "signal=KILL").returncode in KILLED, step
+            files.hold(step)
+
+
+def test_error_at_each_step():
+    """a full disk, an error of the disk at each change: told, and the files are valid"""
+    with short_case() as case:
+        files = Files(case)
+        for step in steps(case):
+            case_error = "EIO" if step[0] == "fsync" else "ENOSPC"
+            files.restore()
+            done = disturb(case, step, f"error={case_error}")
+            assert done.returncode == 5, (step, done.returncode, done.stderr)
+            assert case_error == "EIO" or "No space left" in done.stderr, done.stderr
+            files.hold(step)
+
+
+def test_copy_disturbed_at_each_step():
+    """-o killed or failing: the new file is whole or not there, and a later run makes it"""
+    with short_case() as case:
+        files, new = Files(case), case.path / "new.dat"
+        found = steps(case, "-o", new)
+        assert {"copy_file_range", "pwrite64", "fsync"} <= {name for name, _ in found}, found
+        new.unlink()
+        for step in found:
+            # Some file systems cannot copy ranges; then bytes are read and written.
+            for how in ("signal=KILL", "error=EIO" if step[0] != "fchmod" else "error=EPERM"):
+                done = disturb(case, step, how, "-o", new)
+                assert done.returncode in KILLED + (0, 5), (step, how, done.stderr)
+                if new.exists():
+                    assert judge(case.host, new)[1:] == (0, 0), (step, how)
+                    new.unlink()
+                if how.startswith("error"):
+                    left = [p.name for p in case.path.iterdir() if p.name.startswith("new")]
+                    assert not left or step[0].startswith("unlink"), (step, left)
+                for path in case.path.glob("new*"):
+                    path.unlink()
+                assert (case.guest.read_bytes(), case.host.read_bytes()) == files.old
+        case.apply("-o", new)
+        assert judge(case.host, new)[1:] == (0, 0)
+
+
+def test_two_at_once():
+    """two that extend one file: one does it, the other is told to wait"""
+    with short_case() as case:
+        old = case.guest.read_bytes()
+        with open(case.guest, "rb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            assert "another program" in case.apply(status=5)
+        assert case.guest.read_bytes() == old
+        running = [subprocess.Popen(list(map(str, words_of(case))), env=ENVIRONMENT,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                   for _ in range(6)]
+        ends = [(p.communicate(timeout=60)[1], p.returncode) for p in running]
+        assert 0 in [status for _, status in ends], ends
+        assert all(status == 0 or status == 5 and "another program" in said
+                   for said, status in ends), ends
+        assert judge(case.host, case.guest)[1:] == (0, 0)
+
+
+def test_not_writable():
+    """a file that may be read only: told which, and -o works"""
+    with short_case() as case:
+        for path in (case.guest, case.host):
+            before = case.guest.read_bytes(), case.host.read_bytes()
+            done = strace(["-o", "/dev/null", "-P", path, "-e", "trace=openat", "-e",
+                           "inject=openat:error=EACCES:when=1"], words_of(case))
+            assert done.returncode == 5 and f"cannot extend {path}: Permission" in done.stderr, \
+                (done.returncode, done.stderr)
+            assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        for path in (case.guest, case.host):
+            path.chmod(0o444)
+        if os.getuid() != 0:
+            assert "cannot extend" in case.apply(status=5)
+        case.apply("-o", case.path / "new.dat")
+
+
+def test_full_disk():
+    """a file system with no room for all of what is added: told, and the file is what it was"""
+    with short_case() as case:
+        pad = -case.guest.stat().st_size % 4096 + 4096 - 50
+    with Case(world=World(seconds=2), pad_options=pad) as case:
+        small = case.path / "small"
+        small.mkdir()
+        kib = -(-case.guest.stat().st_size // 4096) * 4
+        words = words_of(case)
+        words[words.index(case.guest)] = small / "guest.dat"
+        script = (f"mount -t tmpfs -o size={kib}k none {small} || exit 99; cp {case.guest} {small};"
+                  f"{' '.join(map(str, words))}; s=$?; cmp {case.guest} {small}/guest.dat || exit 98;"
+                  "exit $s")
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True,
+                              text=True, timeout=60, env=ENVIRONMENT)
+        if "unshare" in done.stderr or done.returncode == 99:
+            cases.skip(f"no mount namespace to be had: {done.stderr.strip()[:80]}")
+        assert done.returncode == 5 and "No space left" in done.stderr, \
+            (done.returncode, done.stderr)
+
+
+def test_without_host():
+    """without the host's file its clock must be named; then the guest's is corrected"""
+    with short_case() as case:
+        old = case.guest.read_bytes()
+        said = run("apply", case.log, "--guest", case.guest, status=2)
+        assert "--host-clock" in said and case.guest.read_bytes() == old, said
+        run("apply", case.log, "--guest", case.guest, "--host-clock", "mono")
+        assert judge(case.host, case.guest)[1:] == (0, 0)
+        for words in (("--guest", case.path / "none.dat"), ("--guest", case.path)):
+            said = run("apply", case.log, *words, "--host-clock", "mono", status=5)
+            assert str(words[1]) in said, said
+
+
+def main():
+    cases.run(globals())
+
+
+if __name__ == "__main__":
+    main()
