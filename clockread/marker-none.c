@@ -12,8 +12,8 @@ int tcs_marker_open(const struct tcs_marker_clock *clock,
                     size_t reason_size)
 {
     snprintf(ret_reason, reason_size,
-             "this program was built without libtracefs; build it with "
-             "-Dtracefs=enabled");
+             "this program was built without libtracefs; install its "
+             "development files and build it anew");
     return -EOPNOTSUPP;
 }
 

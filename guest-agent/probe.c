@@ -5,12 +5,11 @@
  */
 #include "probe.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "boot-id.h"
 #include "error.h"
+#include "late-number.h"
 #include "pin.h"
 #include "request.h"
 
@@ -73,8 +72,9 @@ static bool receive(struct probe *probe, int cpu,
  * moved back, the first stamp says it as truly: it is not after this moment
  * either.
  */
-static uint64_t transmit(struct probe *probe)
+static uint64_t transmit(void *data)
 {
+    struct probe *probe = data;
     struct tga_stamp stamp = tga_stamp_departure();
 
     if (stamp.cpu != probe->cpu && !probe->has_pin) {
@@ -84,17 +84,7 @@ static uint64_t transmit(struct probe *probe)
     return stamp.cpu == probe->cpu ? stamp.counter : probe->receive;
 }
 
-static int transmit_to_text(json_object *object, struct printbuf *text,
-                            int level, int flags)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%" PRIu64,
-                       transmit(json_object_get_userdata(object)));
-
-    return printbuf_memappend(text, digits, len);
-}
-
-static void free_probe(json_object *object, void *data)
+static void free_probe(void *data)
 {
     struct probe *probe = data;
 
@@ -108,12 +98,12 @@ json_object *tga_probe(json_object *arguments, const struct tga_stamp *arrival,
                        GError **error)
 {
     struct probe *probe = g_new0(struct probe, 1);
-    json_object *reply, *last;
+    json_object *reply;
     int cpu;
 
     if (!check_arguments(arguments, &cpu, error) ||
         !receive(probe, cpu, arrival, error)) {
-        free_probe(NULL, probe);
+        free_probe(probe);
         return NULL;
     }
     reply = json_object_new_object();
@@ -125,8 +115,7 @@ json_object *tga_probe(json_object *arguments, const struct tga_stamp *arrival,
     json_object_object_add(reply, "counter-receive",
                            json_object_new_uint64(probe->receive));
     /* The last member, because text is made in this order. */
-    last = json_object_new_uint64(0);
-    json_object_set_serializer(last, transmit_to_text, probe, free_probe);
-    json_object_object_add(reply, "counter-transmit", last);
+    json_object_object_add(reply, "counter-transmit",
+                           tga_late_uint64(transmit, probe, free_probe));
     return reply;
 }

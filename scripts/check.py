@@ -4,6 +4,7 @@
 # and the suites that need no VM, build-fuzz/ with the fuzz targets for a short run of each, build/ as
 # users get it with every suite. Ends with a line "N passed, N failed[, N skipped]" that counts single
 # checks, not test programs.
+#   check.py [--tree]     --tree: QEMU with our sources in its tree first, as scripts/check-tree
 import json
 import os
 import re
@@ -103,11 +104,29 @@ def test(directory, suites, counts):
         counts.fail(f"{directory}: meson test ended with status {status}")
 
 
+def check_tree(counts):
+    """Builds and tests the trees. Their scenarios come later, with the testbed's others."""
+    words = [sys.executable, "-B", "-u", "tests/tree/check_tree.py", "--no-scenarios", "build"]
+    print("+ " + " ".join(words), flush=True)
+    lines = []
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True) as running:
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    counts.add("check-tree", {"stdout": "".join(lines),
+                              "result": "ERROR" if running.returncode else "OK"})
+
+
 def main():
     start = time.monotonic()
     counts = Counts()
     for directory, compiler, options, targets, _ in BUILDS:
         build(directory, compiler, options, targets)
+    if sys.argv[1:] == ["--tree"]:
+        check_tree(counts)
+    elif sys.argv[1:]:
+        sys.exit("usage: check.py [--tree]")
     for directory, _, _, _, suites in BUILDS:
         test(directory, suites, counts)
     print("\n".join(["", *counts.details, f"in {time.monotonic() - start:.0f} s", counts.line()]))

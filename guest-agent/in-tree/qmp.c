@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qobject-input-visitor.h"
+#include "qapi/qobject-output-visitor.h"
 #include "qga-qapi-commands.h"
 #include "qga-qapi-visit.h"
 
@@ -27,34 +28,20 @@ static Visitor *reply_visitor(json_object *reply, GError *error, Error **errp)
     return v;
 }
 
-GuestTraceClocks *qmp_guest_get_trace_clocks(bool has_clocks, strList *clocks,
-                                             bool has_samples, int64_t samples,
-                                             bool has_cpus, intList *cpus,
+GuestTraceClocks *qmp_guest_get_trace_clocks(GuestTraceClocksRequest *request,
                                              Error **errp)
 {
-    g_autoptr(QDict) arguments = qdict_new();
     GuestTraceClocks *reply = NULL;
+    QObject *arguments = NULL;
     GError *error = NULL;
     json_object *answer;
-    QList *list;
-    Visitor *v;
+    Visitor *v = qobject_output_visitor_new(&arguments);
 
-    if (has_clocks) {
-        qdict_put(arguments, "clocks", list = qlist_new());
-        for (; clocks; clocks = clocks->next) {
-            qlist_append_str(list, clocks->value);
-        }
-    }
-    if (has_samples) {
-        qdict_put_int(arguments, "samples", samples);
-    }
-    if (has_cpus) {
-        qdict_put(arguments, "cpus", list = qlist_new());
-        for (; cpus; cpus = cpus->next) {
-            qlist_append_int(list, cpus->value);
-        }
-    }
-    answer = tga_answer(QOBJECT(arguments), &error);
+    visit_type_GuestTraceClocksRequest(v, NULL, &request, &error_abort);
+    visit_complete(v, &arguments);
+    visit_free(v);
+    answer = tga_answer(arguments, &error);
+    qobject_unref(arguments);
     v = reply_visitor(answer, error, errp);
     if (v) {
         visit_type_GuestTraceClocks(v, NULL, &reply, errp);

@@ -108,4 +108,17 @@ def check_collector(t):
         t.note(f"{row['guest']} - {row['host']}: {row['offset']} +- {row['bound']} {row['unit']}")
         assert row["unit"] == "ns" and row["bound"] >= 0, row
     assert clock(document, "mono_raw")[0]["offset"] < 0, document["clocks"]
+    _check_markers(t, agent)
     stop(t.guest, pid)
+
+
+def _check_markers(t, agent):
+    """ftrace's own clocks: read where qemu-ga has libtracefs, else unavailable with that reason"""
+    document = show_ok(t.host, f"--qmp {t.guest.qmp_path} --agent {agent} --clock uptime --clock mono")
+    assert clock(document, "mono"), document
+    if t.tree.has_libtracefs:
+        assert clock(document, "uptime")[0]["bound"] >= 0, document
+    else:
+        reason = document["refused"][0]["reason"]
+        t.note(reason)
+        assert "built without libtracefs" in reason, document["refused"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # QEMU built from Debian's source with trace-clock-sync in its tree: fetched once into the cache, then
 # kept up to date there by scripts/prepare-qemu-tree and by ninja, which compile what has changed here.
+# Scenarios only take what is built of the present contents, so that they never wait for a compiler.
 # It knows nothing of machines and scenarios.
 import fcntl
 import os
@@ -12,7 +13,9 @@ import qemu_source
 import stock
 
 ROOT = Path(__file__).resolve().parents[2]
-DEVICES = ROOT / "tests/testbed/l0_qemu/devices.mak"
+# Under configs/devices: which of our files go there.
+DEVICES = {"x86_64-softmmu/devices.mak": ROOT / "tests/testbed/l0_qemu/devices.mak",
+           "aarch64-softmmu/minimal.mak": ROOT / "tests/tree/aarch64.mak"}
 BUILD_SECONDS = 5400
 # Name of the release -> Debian release whose source it is (None: this machine's), options,
 # targets of its own, and whether this machine's Meson is too old for it.
@@ -23,7 +26,7 @@ RELEASES = {
     "10.0": ("trixie", (), (), True),
 }
 CONFIGURE = ("--target-list=x86_64-softmmu,aarch64-softmmu", "--without-default-features",
-             "--without-default-devices", f"--with-devices-x86_64={DEVICES.stem}",
+             "--without-default-devices", "--with-devices-x86_64=devices",
              "--with-devices-aarch64=minimal", "--enable-tcg", "--enable-kvm",
              "--enable-fdt=system", "--enable-guest-agent", "--enable-pie",
              # As Debian has it: the plugin can be loaded, and must leave the command alone.
@@ -33,6 +36,11 @@ PROGRAMS = ("qemu-system-x86_64", "qga/qemu-ga")
 TARGETS = (*PROGRAMS, "qemu-system-aarch64", "accel-qtest-x86_64.so", "accel-qtest-aarch64.so",
            "tests/qtest/qmp-cmd-test", "tests/qtest/test-hmp",
            "tests/unit/test-qga")
+# What prepare-qemu-tree copies, and the patches.
+INPUTS = ("clocksync/*.[ch]", "clockread/*.[ch]", "qemu-plugin/*.[ch]", "guest-agent/*.[ch]",
+          "qemu-plugin/in-tree/**/*", "guest-agent/in-tree/**/*", "qapi/*.json")
+KIND = "qemu-tree"  # of the cache's entries
+BUILT = "built"     # in an entry: the digest of what it was last built of
 # Where QEMU looks for firmware: beside the other releases' in a stock.Qemu.
 FIRMWARE = "/usr/share"
 
@@ -45,6 +53,7 @@ class Tree(stock.Qemu):
         self.release = release
         self.source, self.build = directory / "source", directory / "build"
         self.qemu_ga = self.build / "qga/qemu-ga"
+        self.has_libtracefs = "--enable-libtracefs" in RELEASES[release][1]
 
     def environment(self, root=None):
         """TCG is a module. In a machine that has KVM it is neither there nor needed."""
@@ -56,7 +65,14 @@ def _environment(directory):
     return dict(qemu_source.ENVIRONMENT, **({"PYTHONPATH": str(meson)} if meson.exists() else {}))
 
 
-def _fetch(release, debian, needs_meson):
+def _name(release):
+    debian, options, _, _ = RELEASES[release]
+    return f"{KIND}-{release}-{cache.digest(debian, CONFIGURE, options)}"
+
+
+def _fetch(release):
+    debian, _, _, needs_meson = RELEASES[release]
+
     def make(part):
         part.mkdir()
         print(f"# fetching the source of QEMU {release}; this happens once", flush=True)
@@ -64,21 +80,47 @@ def _fetch(release, debian, needs_meson):
         work.mkdir()
         archive = qemu_source.Archive(work, debian)
         version = archive.newest_source() if debian else qemu_source.version_here()
-        if not qemu_source.upstream(version).startswith(release + "."):
-            if not qemu_source.upstream(version).startswith(release + "+"):
-                raise stock.Unavailable(f"QEMU {release} was expected, but apt has {version}")
+        if not qemu_source.upstream(version).startswith((release + ".", release + "+")):
+            raise stock.Unavailable(f"QEMU {release} was expected, but apt has {version}")
         archive.source(version).rename(part / "source")
         if needs_meson:
             archive.unpack("meson", part / "meson")
         shutil.rmtree(work)
 
-    return cache.entry("qemu-tree", f"{release}-{cache.digest(debian, CONFIGURE)}", make)
+    return cache.entry(KIND, _name(release).removeprefix(f"{KIND}-"), make)
+
+
+def _contents(release):
+    """A digest of all that goes into a build of a release beside QEMU's own source."""
+    inputs = [ROOT / "scripts/prepare-qemu-tree", *DEVICES.values()]
+    for pattern in INPUTS:
+        inputs += sorted(p for p in ROOT.glob(pattern) if p.is_file())
+    return cache.digest(RELEASES[release], CONFIGURE, TARGETS,
+                        *(part for p in inputs for part in (p.relative_to(ROOT), p)))
 
 
 def tree(release):
-    """A Tree that is up to date with this repository; raises stock.Unavailable where none can be."""
-    debian, options, targets, needs_meson = RELEASES[release]
-    directory = _fetch(release, debian, needs_meson)
+    """The Tree that build() made of what this repository holds now; compiles nothing.
+
+    Raises stock.Unavailable where there is none.
+    """
+    directory = cache.directory() / _name(release)
+    built = directory / BUILT
+    if not built.exists():
+        raise stock.Unavailable(f"QEMU {release} with trace-clock-sync in its tree is not in the "
+                                "cache; 'make check-tree' builds it")
+    if built.read_text(encoding="ascii") != _contents(release):
+        raise stock.Unavailable(f"QEMU {release} in the cache has trace-clock-sync as it was "
+                                "before; 'make check-tree' brings it up to date")
+    os.utime(directory)
+    return Tree(release, directory)
+
+
+def build(release):
+    """Makes the Tree, or brings it up to date; raises stock.Unavailable where it cannot be."""
+    _, options, targets, _ = RELEASES[release]
+    contents = _contents(release)
+    directory = _fetch(release)
     result = Tree(release, directory)
     environment = _environment(directory)
     # Two at once: the second waits, and finds everything done.
@@ -89,15 +131,18 @@ def tree(release):
             stock.run([str(word) for word in words], f"{what} QEMU {release} in its tree",
                       BUILD_SECONDS, environment, cwd=cwd)
 
+        (directory / BUILT).unlink(missing_ok=True)
         run([ROOT / "scripts/prepare-qemu-tree", result.source], "preparing", cwd=directory)
-        devices = result.source / "configs/devices/x86_64-softmmu" / DEVICES.name
-        if not devices.exists() or devices.read_bytes() != DEVICES.read_bytes():
-            shutil.copyfile(DEVICES, devices)
+        for name, ours in DEVICES.items():
+            theirs = result.source / "configs/devices" / name
+            if not theirs.exists() or theirs.read_bytes() != ours.read_bytes():
+                shutil.copyfile(ours, theirs)
         result.build.mkdir(exist_ok=True)
         if not (result.build / "build.ninja").exists():
             run([result.source / "configure", *CONFIGURE, *options], "configuring")
-        run(["nice", "-n", "19", "ninja", "-j", os.cpu_count() or 1, *TARGETS, *targets], "compiling")
+        run(["ninja", "-j", os.cpu_count() or 1, *TARGETS, *targets], "compiling")
         _lay_out(result)
+        (directory / BUILT).write_text(contents, encoding="ascii")
     return result
 
 

@@ -193,10 +193,7 @@ def check_refusals(release):
         assert run(tree)[0] == 4
 
 
-def main():
-    tests = [(check, release) for release in PREPARE.releases()
-             for check in (check_round_trip, check_kills, check_refusals)]
-    print(f"1..{len(tests)}")
+def run_all(tests):
     failed = 0
     for number, (check, release) in enumerate(tests, 1):
         try:
@@ -206,6 +203,16 @@ def main():
             print(f"# {e!r}"[:2000])
             verdict, failed = "not ok", failed + 1
         print(f"{verdict} {number} - QEMU {release}: {check.__doc__}", flush=True)
+    return failed
+
+
+def main():
+    tests = [(check, release) for release in PREPARE.releases()
+             for check in (check_round_trip, check_kills, check_refusals)]
+    print(f"1..{len(tests)}")
+    # What is killed leaves its scratch directory behind.
+    with tempfile.TemporaryDirectory(prefix="tcs-prepare-") as tempfile.tempdir:
+        failed = run_all(tests)
     return 1 if failed else 0
 
 

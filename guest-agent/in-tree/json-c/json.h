@@ -76,39 +76,4 @@ static inline json_object *json_object_array_get_idx(json_object *array,
                    value = qdict_entry_value(entry_), true);                \
          entry_ = qdict_next(qobject_to(QDict, object), entry_))
 
-/* A value that is made when it is written: here, where it is declared. */
-struct printbuf {
-    void *userdata;
-    char text[24];
-};
-
-static inline struct printbuf *json_printbuf(void)
-{
-    static struct printbuf only;
-
-    return &only;
-}
-
-#define json_object_get_userdata(object) (json_printbuf()->userdata)
-
-static inline int printbuf_memappend(struct printbuf *to, const char *text,
-                                     int len)
-{
-    g_strlcpy(to->text, text, MIN(sizeof(to->text), (size_t)len + 1));
-    return len;
-}
-
-static inline void json_object_set_serializer(
-    json_object *number,
-    int (*serialize)(json_object *, struct printbuf *, int, int), void *data,
-    void (*release)(json_object *, void *))
-{
-    struct printbuf *text = json_printbuf();
-
-    text->userdata = data;
-    serialize(number, text, 0, 0);
-    qobject_to(QNum, number)->u.u64 = g_ascii_strtoull(text->text, NULL, 10);
-    release(number, data);
-}
-
 #endif
