@@ -9,10 +9,11 @@
 #include <string.h>
 
 const struct tcs_counter_kind tcs_counter_kinds[] = {
-    { "x86-tsc", "x86-tsc", "a counter that only x86 has" },
-    { "arm-cntvct", NULL, "a counter that only arm64 has" },
-    { "ppc-tb", "ppc-tb", "a counter that only ppc64 has" },
-    { NULL, NULL, NULL },
+    { "x86-tsc", "x86-tsc", "a counter that only x86 has", false },
+    /* KVM sets it for all vCPUs whenever it sets it for one. */
+    { "arm-cntvct", NULL, "a counter that only arm64 has", true },
+    { "ppc-tb", "ppc-tb", "a counter that only ppc64 has", false },
+    { NULL, NULL, NULL, false },
 };
 
 const struct tcs_counter_kind *tcs_counter_kind_find(const char *name)

@@ -8,12 +8,18 @@
 #ifndef CLOCKREAD_COUNTER_KIND_H
 #define CLOCKREAD_COUNTER_KIND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tcs_counter_kind {
     const char *name;   /* as in replies and logs, and as a clock */
     const char *ftrace; /* ftrace's clock that shows it, or NULL */
     const char *absent; /* for messages: why another machine lacks it */
+    /*
+     * All vCPUs of a VM have one and the same mapping. For others that has to
+     * be seen in what the hypervisor tells of each.
+     */
+    bool is_vm_wide;
 };
 
 /* Ends with a name of NULL. */
