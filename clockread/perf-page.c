@@ -18,7 +18,9 @@
 uint64_t tcs_perf_scale_apply(const struct tcs_perf_scale *scale,
                               uint64_t counter)
 {
-    unsigned __int128 product = (unsigned __int128)counter * scale->mult;
+    uint64_t whole =
+        scale->cycles + ((counter - scale->cycles) & ~scale->ignored);
+    unsigned __int128 product = (unsigned __int128)whole * scale->mult;
 
     return scale->zero + (uint64_t)(product >> scale->shift);
 }
@@ -27,7 +29,7 @@ int tcs_perf_scale_from_page(const volatile struct perf_event_mmap_page *page,
                              struct tcs_perf_scale *ret_scale)
 {
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        struct tcs_perf_scale scale;
+        struct tcs_perf_scale scale = { 0 };
         uint32_t lock = page->lock;
         int offered;
 
@@ -36,6 +38,11 @@ int tcs_perf_scale_from_page(const volatile struct perf_event_mmap_page *page,
         scale.zero = page->time_zero;
         scale.mult = page->time_mult;
         scale.shift = page->time_shift;
+        if (page->cap_user_time_short) {
+            scale.cycles = page->time_cycles;
+            scale.ignored = ~page->time_mask;
+            scale.ahead_ns = 1;
+        }
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (lock % 2 == 1 || page->lock != lock) {
             continue;
@@ -106,12 +113,12 @@ int tcs_perf_page_read(int fd, struct tcs_clock_sample *ret_sample)
     if (ret < 0) {
         return ret;
     }
-    value = tcs_perf_scale_apply(&scale, counter);
+    value = tcs_perf_scale_apply(&scale, counter) - scale.ahead_ns;
     if (value > INT64_MAX) {
         return -ERANGE;
     }
     ret_sample->counter_before = ret_sample->counter_after = counter;
     ret_sample->value_ns = (int64_t)value;
-    ret_sample->resolution_ns = 1;
+    ret_sample->resolution_ns = 1 + scale.ahead_ns;
     return 0;
 }

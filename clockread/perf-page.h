@@ -19,12 +19,22 @@ struct tcs_perf_scale {
     uint64_t zero;
     uint32_t mult;  /* not 0 */
     uint16_t shift; /* below 64 */
+    /*
+     * Where the counter is narrow (arm64): bits that the kernel leaves out of
+     * how far the counter is from `cycles`. Otherwise none, and 0.
+     */
+    uint64_t cycles, ignored;
+    /*
+     * By how much the formula may be ahead of the kernel's own integer: 1 ns
+     * where the kernel multiplies the distance from a point in time only,
+     * and the page splits that into two products, each rounded down.
+     */
+    uint32_t ahead_ns;
 };
 
 /*
- * What the clock shows when the counter is `counter`. This is the integer that
- * the kernel itself computes, so the clock without its rounding is at most 1 ns
- * later, never earlier.
+ * What the formula gives when the counter is `counter`. The clock without its
+ * rounding is at most 1 ns later, and at most ahead_ns earlier.
  */
 uint64_t tcs_perf_scale_apply(const struct tcs_perf_scale *scale,
                               uint64_t counter);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "clockread/counter-kind.h"
 #include "error.h"
 
 static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
@@ -21,23 +22,30 @@ static const TcsVcpu *find_by_arch_id(const TcsQmpReply *reply, gint64 arch_id)
 }
 
 /*
- * The first vCPU where it does not matter which one is meant, because all have
- * one and the same mapping; else NULL.
+ * The vCPU whose mapping is known best where it does not matter which one is
+ * meant, because all have one and the same mapping; else NULL.
  */
 static const TcsVcpu *find_common(const TcsQmpReply *reply)
 {
-    const TcsVcpu *first =
-        reply->vcpus->len ? &g_array_index(reply->vcpus, TcsVcpu, 0) : NULL;
+    const struct tcs_counter_kind *kind = tcs_counter_kind_find(reply->counter);
+    /* Else bounds that overlap do not make two mappings the same. */
+    gboolean may_be_bound = kind && kind->is_vm_wide;
+    const TcsVcpu *tightest = NULL;
 
     for (guint i = 0; i < reply->vcpus->len; i++) {
         const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
 
-        if (!vcpu->has_map || !vcpu->stable || vcpu->map.offset_bound != 0 ||
-            !tcs_counter_map_may_be_same(&vcpu->map, &first->map)) {
+        if (!vcpu->has_map || !vcpu->stable ||
+            (vcpu->map.offset_bound != 0 && !may_be_bound) ||
+            (tightest &&
+             !tcs_counter_map_may_be_same(&vcpu->map, &tightest->map))) {
             return NULL;
         }
+        if (!tightest || vcpu->map.offset_bound < tightest->map.offset_bound) {
+            tightest = vcpu;
+        }
     }
-    return first;
+    return tightest;
 }
 
 const TcsVcpu *tcs_place_vcpu(const TcsSample *sample, gint64 guest_cpu,

@@ -4,14 +4,14 @@
  */
 #include "trace-clock.h"
 
+#include "clockread/counter-kind.h"
 #include "error.h"
 #include "guest-vcpu.h"
 
 gboolean tcs_trace_clock_is_counter(const char *name)
 {
     /* What trace-cmd calls the counter where it has a factor to nanoseconds. */
-    return g_str_equal(name, "x86-tsc") || g_str_equal(name, "ppc-tb") ||
-           g_str_equal(name, "tsc2nsec");
+    return tcs_counter_kind_of_ftrace(name) || g_str_equal(name, "tsc2nsec");
 }
 
 static gboolean check_is_time(const char *side, const char *name,

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "clockread/counter.h"
 #include "compare.h"
 #include "each-vm.h"
 #include "error.h"
@@ -14,8 +15,8 @@
 #include "session.h"
 #include "target-options.h"
 
-static const char *const default_clocks[] = { "x86-tsc", "mono", "realtime",
-                                              NULL };
+static const char *const default_clocks[] = { TCS_COUNTER_NAME, "mono",
+                                              "realtime", NULL };
 
 typedef struct {
     TcsTargetOptions target;
@@ -36,8 +37,8 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
 {
     const GOptionEntry entries[] = {
         { "clock", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->clocks,
-          "compare this guest clock (may be repeated; default x86-tsc, mono "
-          "and realtime)",
+          "compare this guest clock (may be repeated; default " TCS_COUNTER_NAME
+          ", mono and realtime)",
           "NAME" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &ret->json,
           "print a JSON document, one for each VM", NULL },

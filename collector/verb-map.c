@@ -91,7 +91,8 @@ static int run(int argc, char **argv, GError **error)
     g_option_context_set_description(
         context,
         "Clocks: host:NAME and guest:NAME as `show` names them. Units:\n"
-        "  host:x86-tsc, guest:x86-tsc@CPU  ticks of the counter; guest:x86-tsc\n"
+        "  host:x86-tsc, guest:x86-tsc@CPU  ticks of the counter (arm-cntvct on\n"
+        "                                   arm64, ppc-tb on ppc64); guest:x86-tsc\n"
         "                                   where all CPUs' are the same\n"
         "  guest:counter                    the number of an event, as ftrace\n"
         "                                   writes it into a trace\n"

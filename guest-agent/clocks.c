@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clockread/clocksource.h"
+#include "clockread/counter-kind.h"
 #include "clockread/counter.h"
 #include "arch-id.h"
 #include "boot-id.h"
@@ -42,7 +43,7 @@ static const struct {
     const char *name;
     const char *reason;
 } known_clocks[] = {
-    { "x86-tsc", "a counter that only x86 has" },
+    { TCS_COUNTER_NAME, "the counter cannot be read" },
     { "mono", "not known to this system" },
     { "mono_raw", "not known to this system" },
     { "boot", "not known to this system" },
@@ -53,7 +54,6 @@ static const struct {
     { "perf", BY_NAME },
     { "uptime", BY_NAME },
     { "counter", BY_NAME },
-    { "ppc-tb", "a counter that only ppc64 has" },
 };
 
 G_DEFINE_QUARK(tga - error - quark, tga_error)
@@ -65,7 +65,10 @@ static const char *reason_unread(const char *clock)
             return known_clocks[i].reason;
         }
     }
-    return "no clock of this name is known";
+
+    const struct tcs_counter_kind *foreign = tcs_counter_kind_find(clock);
+
+    return foreign ? foreign->absent : "no clock of this name is known";
 }
 
 static uint64_t width(const struct tga_reading *reading)
@@ -288,6 +291,19 @@ void tga_clocks_release(void)
     }
 }
 
+/* Clocks that ftrace names, but not on this architecture: told why. */
+static void add_foreign_counters(struct tga_report *report,
+                                 const struct tga_pin *pin,
+                                 unsigned int samples)
+{
+    for (const struct tcs_counter_kind *kind = tcs_counter_kinds; kind->name;
+         kind++) {
+        if (kind->ftrace && strcmp(kind->name, TCS_COUNTER_NAME) != 0) {
+            add_clock(report, pin, kind->name, false, samples);
+        }
+    }
+}
+
 static bool add_cpu(struct tga_report *report,
                     const struct tga_request *request, int cpu, GError **error)
 {
@@ -308,6 +324,7 @@ static bool add_cpu(struct tga_report *report,
             add_clock(report, &pin, known_clocks[i].name, false,
                       request->samples);
         }
+        add_foreign_counters(report, &pin, request->samples);
     }
     tga_pin_release(&pin);
     return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The counter as a trace clock of its own (ftrace's x86-tsc). Its value is the
- * first counter read; the second bounds how long the read took. Knows only
- * clockread/counter.h.
+ * The counter as a trace clock of its own (ftrace's x86-tsc, ppc-tb). Its value
+ * is the first counter read; the second bounds how long the read took. Knows
+ * only clockread/counter.h.
  */
 #include <errno.h>
 #include <string.h>

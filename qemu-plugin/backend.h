@@ -51,6 +51,8 @@ struct tcs_vcpu_report {
 };
 
 struct tcs_backend {
+    /* QEMU's names of the targets whose guests it knows; NULL at the end. */
+    const char *const *targets;
     /* The guest's counter stands still while the VM is stopped. */
     bool stops_with_vm;
     /* When the plugin is loaded; may be NULL. */
@@ -66,11 +68,18 @@ struct tcs_backend {
                       struct tcs_vcpu_report *vcpu);
 };
 
+extern const struct tcs_backend tcs_backend_kvm_arm64;
+extern const struct tcs_backend tcs_backend_kvm_ppc64;
 extern const struct tcs_backend tcs_backend_kvm_x86;
+extern const struct tcs_backend tcs_backend_tcg_virtual;
 extern const struct tcs_backend tcs_backend_tcg_x86;
 
-/* Lets every backend prepare. Once, when the plugin is loaded. */
-void tcs_backends_prepare(void);
+/*
+ * Chooses the backends that know the guests of a target, by QEMU's name of it
+ * (NULL: all that are there), and lets them prepare. Once, when the plugin is
+ * loaded. False where there is none.
+ */
+bool tcs_backends_prepare(const char *target);
 
 /* The backend of the running accelerator, or NULL. */
 const struct tcs_backend *tcs_backend_active(void);

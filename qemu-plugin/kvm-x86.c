@@ -17,6 +17,7 @@
 
 #include "clockread/counter.h"
 #include "clockread/posix-clock.h"
+#include "offset-span.h"
 
 #define MSR_IA32_TSC    0x10
 #define SHIFT_VMX       48
@@ -319,8 +320,8 @@ static bool find_ratio(CPUState *cpu, const struct tcs_vm_report *vm,
 static bool measure_offset(CPUState *cpu, const struct ratio *ratio,
                            struct tcs_counter_map *ret_map)
 {
+    struct tcs_offset_span span = { 0 };
     struct tcs_counter_map zero;
-    int64_t lo = 0, hi = 0;
 
     if (tcs_counter_map_init(&zero, ratio->multiplier, ratio->shift, 0, 0) <
         0) {
@@ -336,20 +337,11 @@ static bool measure_offset(CPUState *cpu, const struct ratio *ratio,
             tcs_counter_map_to_guest(&zero, (struct tcs_host_ticks){ before });
         struct tcs_guest_ticks last =
             tcs_counter_map_to_guest(&zero, (struct tcs_host_ticks){ after });
-        int64_t sample_lo = (int64_t)(guest - last.ticks);
-        int64_t sample_hi = (int64_t)(guest - first.ticks);
 
-        lo = i == 0 || sample_lo > lo ? sample_lo : lo;
-        hi = i == 0 || sample_hi < hi ? sample_hi : hi;
+        tcs_offset_span_add(&span, first.ticks, guest, last.ticks);
     }
-    if (lo > hi) {
-        return false;
-    }
-    uint64_t width = (uint64_t)hi - (uint64_t)lo;
-
-    return tcs_counter_map_init(ret_map, ratio->multiplier, ratio->shift,
-                                (int64_t)((uint64_t)lo + width / 2),
-                                width - width / 2) == 0;
+    return tcs_offset_span_to_map(&span, ratio->multiplier, ratio->shift,
+                                  ret_map);
 }
 
 /* Whether one guest TSC read agrees with the map. */
@@ -413,7 +405,10 @@ static void kvm_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
     vcpu->counter_after = tcs_counter_after();
 }
 
+static const char *const targets[] = { "x86_64", "i386", NULL };
+
 const struct tcs_backend tcs_backend_kvm_x86 = {
+    .targets = targets,
     .prepare = kvm_prepare,
     .is_active = kvm_is_active,
     .read_vm = kvm_read_vm,

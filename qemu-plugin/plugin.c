@@ -176,14 +176,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                 missing);
         return -1;
     }
-    if (strcmp(info->target_name, "x86_64") != 0 &&
-        strcmp(info->target_name, "i386") != 0) {
-        fprintf(stderr,
-                "trace-clock-sync: guests of target '%s' have no counter that "
-                "this plugin knows; x86_64 and i386 are supported\n",
-                info->target_name);
-        return -1;
-    }
     for (int i = 0; i < argc; i++) {
         if (!parse_option(argv[i])) {
             return -1;
@@ -195,7 +187,14 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                         "left out\n");
         return 0;
     }
-    tcs_backends_prepare();
+    if (!tcs_backends_prepare(info->target_name)) {
+        fprintf(stderr,
+                "trace-clock-sync: guests of target '%s' have no counter that "
+                "this plugin knows; x86_64, i386, aarch64 and ppc64 "
+                "are supported\n",
+                info->target_name);
+        return -1;
+    }
     tcs_events_watch(source);
     qmp_register_command(&qmp_commands, COMMAND, handle_query, 0, 0);
     return 0;

@@ -73,7 +73,7 @@ QDict *tcs_query(enum tcs_source source, bool has_vcpus, const intList *vcpus,
             error_setg(errp,
                        "query-trace-clock-sync is not supported on this "
                        "target with accelerator '%s'; it knows the counters "
-                       "of x86 guests under kvm and tcg",
+                       "of guests under kvm and tcg",
                        accel);
             return NULL;
         }

@@ -86,7 +86,10 @@ static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
     vcpu->ratio_source = "unity";
 }
 
+static const char *const targets[] = { "x86_64", "i386", NULL };
+
 const struct tcs_backend tcs_backend_tcg_x86 = {
+    .targets = targets,
     .stops_with_vm = true,
     .is_active = tcg_is_active,
     .read_vm = tcg_read_vm,

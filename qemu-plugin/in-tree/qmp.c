@@ -43,7 +43,7 @@ static void emit_change(int64_t generation, int cpu_index, const char *cause)
 /* Not earlier: whether this is an incoming migration must be known. */
 static void watch(Notifier *notifier, void *data)
 {
-    tcs_backends_prepare();
+    tcs_backends_prepare(NULL);
     tcs_epochs_on_change(emit_change);
     tcs_events_watch(TCS_SOURCE_AUTO);
 }

@@ -103,10 +103,10 @@ def join(path, layers):
     return path
 
 
-def base_layer(kernel, modules):
+def base_layer(kernel, modules, busybox="/bin/busybox"):
     """What both L1 and L2 start from: busybox, init, the control loop, kernel modules."""
     layer = Layer()
-    layer.add("bin/busybox", Path("/bin/busybox"))
+    layer.add("bin/busybox", Path(busybox))
     layer.link("bin/sh", "busybox")
     layer.add("init", HERE / "init.sh")
     layer.add("bin/control-loop", HERE / "control-loop.sh")

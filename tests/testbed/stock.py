@@ -55,8 +55,9 @@ class Kernel:
 
     def __init__(self, tree):
         self.tree = tree
-        self.image = next((tree / "boot").glob("vmlinuz-*"))
-        self.version = self.image.name.removeprefix("vmlinuz-")
+        # Compressed or not: ppc64's is vmlinux.
+        self.image = next((tree / "boot").glob("vmlinu[xz]-*"))
+        self.version = self.image.name.partition("-")[2]
         self.modules = tree / "lib/modules" / self.version
         self._needs = {}
         for line in (self.modules / "modules.dep").read_text().splitlines():
@@ -155,7 +156,7 @@ class Qemu:
         return out.split("version ")[1].split()[0]
 
 
-def _library_dirs(tree):
+def library_dirs(tree):
     """Where libraries are: the main directory, and those beside it that RUNPATH would name."""
     top = tree / MULTIARCH
     dirs = [MULTIARCH]
@@ -163,6 +164,15 @@ def _library_dirs(tree):
         if any(sub.glob("lib*.so*")):
             dirs.append(f"{MULTIARCH}/{sub.name}")
     return dirs
+
+
+def keep(whole, part, names):
+    """Moves those files and directories out of an unpacked tree, and removes the rest of it."""
+    for name in names:
+        if (whole / name).exists():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (whole / name).rename(part / name)
+    shutil.rmtree(whole)
 
 
 def qemu(release=None):
@@ -181,13 +191,9 @@ def qemu(release=None):
              "--include=qemu-system-x86,qemu-guest-agent",
              '--aptopt=Acquire::Check-Valid-Until "false"', release, str(whole)],
             f"unpacking QEMU of Debian {release}")
-        for keep in RELEASE_KEEPS:
-            if (whole / keep).exists():
-                (part / keep).parent.mkdir(parents=True, exist_ok=True)
-                (whole / keep).rename(part / keep)
-        shutil.rmtree(whole)
+        keep(whole, part, RELEASE_KEEPS)
 
     # When this file changes what it does, the tree is made anew; otherwise it stays as it is.
     key = f"{release}-{cache.digest(RELEASE_KEEPS)}"
     tree = cache.entry("release", key, unpack)
-    return Qemu(tree, _library_dirs(tree))
+    return Qemu(tree, library_dirs(tree))

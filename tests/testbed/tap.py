@@ -56,6 +56,11 @@ class Context:
         self._local.append(guest)
         return guest
 
+    def keep(self, thing):
+        """Has something closed when the scenario ends."""
+        self._local.append(thing)
+        return thing
+
     def note(self, text):
         for line in str(text).splitlines():
             print("# " + line, flush=True)
