@@ -19,6 +19,12 @@
 /* Some five seconds' worth of readings; memory stays bounded in any wait. */
 #define RING_SIZE 262144
 
+/*
+ * How many run now: each pauses that many times as long, so that together they
+ * take no more of the CPUs than one, which the VMs need to answer at all.
+ */
+static gint running;
+
 struct ring_entry {
     guint clock; /* of tcs_posix_clocks, then of `clocks` */
     struct tcs_clock_sample sample;
@@ -84,12 +90,13 @@ static void sweep(TcsHostSampler *sampler)
 static gpointer run(gpointer data)
 {
     TcsHostSampler *sampler = data;
-    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    struct timespec pause = { 0 };
 
     /* Otherwise every pause is rounded up by 50 us. */
     prctl(PR_SET_TIMERSLACK, 1UL);
     sweep_all(sampler);
     while (!g_atomic_int_get(&sampler->stop)) {
+        pause.tv_nsec = PAUSE_NS * g_atomic_int_get(&running);
         nanosleep(&pause, NULL);
         sweep(sampler);
     }
@@ -106,6 +113,7 @@ TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks)
     while (tcs_posix_clocks[sampler->n_posix].name) {
         sampler->n_posix++;
     }
+    g_atomic_int_inc(&running);
     sampler->thread = g_thread_new("host-sampler", run, sampler);
     return sampler;
 }
@@ -151,6 +159,7 @@ GArray *tcs_host_sampler_stop(TcsHostSampler *sampler)
 
     g_atomic_int_set(&sampler->stop, 1);
     g_thread_join(sampler->thread);
+    g_atomic_int_add(&running, -1);
     for (guint i = 0; i < n; i++) {
         append_clock(sampler, i, array);
     }

@@ -12,11 +12,14 @@ import tempfile
 import time
 
 import cases
-from libvirtd import PLUGIN, libvirtd
 from probe import BUILD, LIMIT, WRAPPER
 from recording import run_map
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from libvirtd import libvirtd  # pylint: disable=wrong-import-position
+
 PROGRAM = [*WRAPPER, os.path.abspath(os.path.join(BUILD, "collector/trace-clock-sync"))]
+PLUGIN = os.path.abspath(os.path.join(BUILD, "qemu-plugin/trace-clock-sync.so"))
 CHANNEL = ("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>"
            "</channel>")
 USAGE, UNREACHABLE, REFUSED, FILE = 2, 3, 4, 5
@@ -26,7 +29,7 @@ STARTED = []        # the libvirtd, once it runs
 def daemon():
     if not STARTED:
         stack = contextlib.ExitStack()
-        STARTED.extend((stack.enter_context(libvirtd()), stack))
+        STARTED.extend((stack.enter_context(libvirtd(PLUGIN, cases.skip)), stack))
     return STARTED[0]
 
 

@@ -9,10 +9,6 @@ import subprocess
 import tempfile
 import time
 
-import cases
-from probe import BUILD
-
-PLUGIN = os.path.abspath(os.path.join(BUILD, "qemu-plugin/trace-clock-sync.so"))
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 # Nothing of the system: no other user, cgroups, security labels, log daemon.
 QEMU_CONF = """\
@@ -39,9 +35,10 @@ USERS = {"passwd": "libvirt-qemu:x:64055:64055::/:/bin/false\n",
          "group": "libvirt-qemu:x:64055:\nkvm:x:64056:\n"}
 
 
-def domain_xml(name, plugin=True, devices="", memory=32, vcpus=1, boot=""):
-    """A machine without disk: SeaBIOS finds nothing to boot, and waits."""
-    words = ["-plugin", PLUGIN] if plugin else []
+def domain_xml(name, plugin=None, devices="", memory=32, vcpus=1, boot=""):
+    """A machine without disk: where `boot` has no kernel, SeaBIOS finds nothing to boot, and
+    waits. `plugin`: the path of QEMU's component, or None."""
+    words = ["-plugin", plugin] if plugin else []
     extra = "".join(f"    <qemu:arg value='{word}'/>\n" for word in words)
     if words:
         extra = f"  <qemu:commandline>\n{extra}  </qemu:commandline>\n"
@@ -62,8 +59,10 @@ def domain_xml(name, plugin=True, devices="", memory=32, vcpus=1, boot=""):
 
 
 class Libvirtd:
-    def __init__(self, directory):
-        self.directory = directory
+    """plugin: the path of QEMU's component. skip: called with the reason where this cannot run."""
+
+    def __init__(self, directory, plugin, skip):
+        self.directory, self._plugin, self._skip = directory, plugin, skip
         self.socket = os.path.join(directory, "sockets", "libvirt-sock")
         self.uri = f"qemu:///system?socket={self.socket}"
         self.process = None
@@ -96,7 +95,7 @@ class Libvirtd:
         deadline = time.monotonic() + 30
         while self.virsh("list", check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
-                cases.skip(f"libvirtd does not start here: {self.log()[-500:]!r}")
+                self._skip(f"libvirtd does not start here: {self.log()[-500:]!r}")
             time.sleep(0.1)
 
     def log(self):
@@ -111,8 +110,9 @@ class Libvirtd:
         assert not check or process.returncode == 0, (words, process.stderr, self.log()[-2000:])
         return process
 
-    def define(self, name, **options):
-        self.virsh("define", self._write(f"{name}.xml", domain_xml(name, **options)))
+    def define(self, name, plugin=True, **options):
+        xml = domain_xml(name, self._plugin if plugin else None, **options)
+        self.virsh("define", self._write(f"{name}.xml", xml))
 
     def create(self, name, **options):
         self.define(name, **options)
@@ -140,15 +140,15 @@ class Libvirtd:
 
 
 @contextlib.contextmanager
-def libvirtd():
+def libvirtd(plugin, skip):
     """A running one; skips where there cannot be one."""
     if os.geteuid() != 0:
-        cases.skip("libvirtd needs root here")
+        skip("libvirtd needs root here")
     for program in ("libvirtd", "virsh", "unshare", "qemu-system-x86_64"):
         if shutil.which(program, path=SEARCH) is None:
-            cases.skip(f"{program} is not installed")
+            skip(f"{program} is not installed")
     with tempfile.TemporaryDirectory(prefix="tcs-lv-", ignore_cleanup_errors=True) as directory:
-        daemon = Libvirtd(directory)
+        daemon = Libvirtd(directory, plugin, skip)
         try:
             daemon.start()
             yield daemon
