@@ -17,10 +17,14 @@ def _shape(value, path=""):
     return {(path, type(value).__name__)}
 
 
+def _tree(t):
+    """Looked up by each check, so that each is skipped where there is none."""
+    return qemu_tree.tree(t.host_options["tree"])
+
+
 def check_schema(t):
     """query-qmp-schema shows the command, its argument and the event"""
-    t.tree = qemu_tree.tree(t.host_options["tree"])
-    guest = t.local_guest("none", qemu=t.tree, machine="none", plugin=False)
+    guest = t.local_guest("none", qemu=_tree(t), machine="none", plugin=False)
     entries = {e["name"]: e for e in guest.qmp("query-qmp-schema")}
     assert entries[COMMAND]["meta-type"] == "command", entries[COMMAND]
     assert entries[EVENT]["meta-type"] == "event", entries[EVENT]
@@ -34,7 +38,7 @@ def check_same_as_plugin(t):
     """the reply is of the same form as the plugin's in a stock QEMU, member by member"""
     replies = []
     for name, options in (("stock", {"plugin": True}),
-                          ("built-in", {"plugin": False, "qemu": t.tree})):
+                          ("built-in", {"plugin": False, "qemu": _tree(t)})):
         guest = t.local_guest(name, vcpus=2, paused=True, **options)
         query(guest)
         replies.append(query(guest))  # with a history
@@ -48,7 +52,7 @@ def check_same_as_plugin(t):
 
 def check_plugin_beside(t):
     """with the plugin loaded as well there is one command, and QEMU says why"""
-    guest = t.local_guest("both", vcpus=1, paused=True, qemu=t.tree)
+    guest = t.local_guest("both", vcpus=1, paused=True, qemu=_tree(t))
     commands = [c["name"] for c in guest.qmp("query-commands")]
     assert commands.count(COMMAND) == 1, commands
     assert "built in" in guest.process.output(), guest.process.output()
@@ -116,7 +120,7 @@ def _check_markers(t, agent):
     """ftrace's own clocks: read where qemu-ga has libtracefs, else unavailable with that reason"""
     document = show_ok(t.host, f"--qmp {t.guest.qmp_path} --agent {agent} --clock uptime --clock mono")
     assert clock(document, "mono"), document
-    if t.tree.has_libtracefs:
+    if _tree(t).has_libtracefs:
         assert clock(document, "uptime")[0]["bound"] >= 0, document
     else:
         reason = document["refused"][0]["reason"]
