@@ -65,9 +65,14 @@ def place():
 def test_fifty():
     """fifty VMs, five of them broken: the others are sampled meanwhile as if those were not there"""
     with place() as (output, stack):
-        alone = Vm(stack, "alone")
-        assert record(output + "1", [alone.option], ["sleep", str(SECONDS)]).returncode == 0
-        least = len(samples(os.path.join(output + "1", "alone.tcs")))
+        def counts_of(vms, directory):
+            return [len(samples(os.path.join(directory, f"{vm.name}.tcs"))) for vm in vms]
+
+        # The same VMs without the others: what this machine can do.
+        good = [Vm(stack, f"vm{n}") for n in range(45)]
+        done = record(output + "1", [vm.option for vm in good], ["sleep", str(SECONDS)])
+        assert done.returncode == 0, done.stderr
+        least = min(counts_of(good, output + "1"))
 
         good = [Vm(stack, f"vm{n}") for n in range(45)]
         broken = [Vm(stack, "stalls", agent=[peers.Sync(), peers.Sleep(100)]),
@@ -80,14 +85,14 @@ def test_fifty():
                       ["sleep", str(SECONDS)])
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode in (UNREACHABLE, 4), (done.returncode, done.stderr)
-        counts = [len(samples(os.path.join(output, f"{vm.name}.tcs"))) for vm in good]
-        print(f"# alone {least} samples in {SECONDS} s; of fifty {min(counts)} to {max(counts)}; "
+        counts = counts_of(good, output)
+        print(f"# without the broken {least} samples and more in {SECONDS} s; with them "
+              f"{min(counts)} to {max(counts)}; "
               f"{(used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime) * 1000:.0f} ms CPU "
               f"for {sum(counts)} samples, {done.seconds:.1f} s in all")
-        # Four begin the recording in less than a second and three end it; in the eight seconds
-        # in between there are 16 more, where CPUs are free for this test's peers.
-        assert min(counts) >= 9, (least, counts)
-        # The command waited for those that gave no answer; the others were sampled meanwhile.
+        # The command waited for those that gave no answer; the others were sampled meanwhile, and so
+        # should have more. One that waited for a broken one's timeout each time has a quarter.
+        assert min(counts) >= least * 0.7, (least, counts)
         assert done.seconds > 4 + SECONDS, done.seconds
         for vm in ("stalls", "drips", "nonsense", "absent"):
             assert not os.path.exists(os.path.join(output, f"{vm}.tcs")), vm
