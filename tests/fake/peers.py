@@ -23,6 +23,15 @@ SCHEMA = Schema.load(*(os.path.join(HERE, "../../qapi", name)
                        for name in ("trace-clock-sync.json", "guest-trace-clocks.json")))
 
 
+def is_listening(path):
+    """Whether a socket there takes connections: it has its path before it listens."""
+    listens = 0x10000  # __SO_ACCEPTCON
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
+        words = (line.rstrip("\n").split(maxsplit=7) for line in sockets)
+        return any(len(w) == 8 and w[7] == path and int(w[3], 16) & listens
+                   for w in words if w[0] != "Num")
+
+
 class Failure(Exception):
     """The client did something the script does not expect."""
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from peers import is_listening
 from test_agent_common import (COMMAND, FTRACE_CLOCKS, POSIX_CLOCKS, PROBE, Client, Skip,
                                check_reply, parse, run, until)
 
@@ -30,8 +31,13 @@ class QemuGa:
         self.process = subprocess.Popen(
             [QEMU_GA, "-m", "unix-listen", "-p", path, "-t", bench.directory,
              *options], env=environment, stderr=self.log, cwd="/")
-        until(lambda: os.path.exists(path), "qemu-ga listens")
-        self.client = Client.unix(path)
+        try:
+            until(lambda: is_listening(path), "qemu-ga listens")
+            self.client = Client.unix(path)
+        except BaseException:
+            self.process.kill()  # else it keeps this program's output open
+            self.process.wait()
+            raise
 
     def __enter__(self):
         self.client.pid = self.process.pid

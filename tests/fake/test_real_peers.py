@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import cases
-from peers import SCHEMA
+from peers import SCHEMA, is_listening
 from probe import (BUILD, NOT_FOUND, PEER, PROTOCOL, TIMEOUT, UNREACHABLE, assert_fails,
                    assert_replies, instrumented, probe)
 
@@ -33,7 +33,7 @@ def running(*command, sockets, **options):
                              stderr=log, **options) as process:
         try:
             deadline = time.monotonic() + 20
-            while not all(os.path.exists(path) for path in sockets):
+            while not all(is_listening(path) for path in sockets):
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     raise AssertionError(f"{command[0]} does not start: {log.read()[-2000:]}")
