@@ -20,17 +20,23 @@ while read -r module; do
 done </lib/modules/order
 ip link set lo up
 
-# Ports come up one by one, in the order of QEMU's command line; the control port is the last.
+link_ports() {
+    for port in /sys/class/virtio-ports/*; do
+        [ -s "$port/name" ] && ln -sf "/dev/${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"
+    done
+}
+
+# Ports get their names one by one, in the order of QEMU's command line; the control port is the last.
 mkdir -p /dev/virtio-ports
 tries=0
 until [ -e /dev/virtio-ports/tcs.control ]; do
     tries=$((tries + 1))
     [ $tries -lt 500 ] || { echo "init: no control port appeared"; poweroff -f; }
     usleep 20000
-    for port in /sys/class/virtio-ports/*; do
-        [ -s "$port/name" ] && ln -sf "/dev/${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"
-    done
+    link_ports
 done
+# Others may have got theirs after they were looked at, and before the control port was.
+link_ports
 
 /bin/control-loop /dev/virtio-ports/tcs.control
 echo "init: the control loop ended"
