@@ -59,7 +59,7 @@ def wait_for(machine, condition, seconds=20):
     """Returns when a shell condition holds in the machine; 20 looks a second."""
     machine.check(f"i=0; until ( {condition} ) >/dev/null 2>&1; do i=$((i+1)); "
                   f"[ $i -lt {seconds * 20} ] || {{ echo 'never: {condition}' >&2; exit 1; }}; usleep 50000; done",
-                  timeout=seconds + 10)
+                  timeout=3 * seconds + 10)  # a look may take long itself
 
 
 def _wait_with_log(machine, condition, log):

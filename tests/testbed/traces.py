@@ -55,6 +55,7 @@ class Log:
         self._said = f"/run/{guest.name}.record"
         words = f"--agent vsock:{guest.cid} " + " ".join(f"--clock {c}" for c in clocks) \
             if agent else ""
+        host.check(f"rm -f {self.path}")  # of an earlier round: a log is never overwritten
         self._pid = start(host, f"trace-clock-sync record -o {self.path} --qmp {guest.qmp_path} "
                           f"{words} --interval 0.5 --timeout 20", self._said)
         wait_for(host, f"[ -s {self.path} ] && [ $(wc -l <{self.path}) -gt 3 ]", 60)

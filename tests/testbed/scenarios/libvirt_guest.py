@@ -25,6 +25,16 @@ class Guest:
     def __init__(self, stream):
         self.shell = Shell(stream)
         self.run, self.check = self.shell.run, self.shell.check
+        self.get = self.shell.get
+
+
+def until_connected(t):
+    """libvirt learns a moment later that an agent has opened its port, and that one has closed it."""
+    ping = ("qemu-agent-command", "web1", '{"execute":"guest-ping"}', "--timeout", "20")
+    deadline = time.monotonic() + 30
+    while t.daemon.virsh(*ping, check=False).returncode != 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    t.daemon.virsh(*ping)
 
 
 def verb(t, name, *words):
@@ -80,8 +90,7 @@ def check_no_agent(t):
 def check_extension(t):
     """qemu-ga with our extension, by show and compare"""
     pid = start_qga(t.guest, extension=True)
-    # libvirt sees the port open a moment later.
-    t.daemon.virsh("qemu-agent-command", "web1", '{"execute":"guest-ping"}', "--timeout", "20")
+    until_connected(t)
     assert_route(t, "qga")
     done = verb(t, "compare", "--domain", "web1")
     t.note(done.stdout)
@@ -92,7 +101,7 @@ def check_extension(t):
 def check_exec(t):
     """a stock qemu-ga: guest-info tells that it lacks the command, guest-exec runs the helper"""
     t.pid = start_qga(t.guest, extension=False)
-    t.daemon.virsh("qemu-agent-command", "web1", '{"execute":"guest-ping"}', "--timeout", "20")
+    until_connected(t)
     assert_route(t, "qga-exec")
 
 
@@ -105,7 +114,7 @@ def check_no_helper(t):
     t.guest.check("mv /run/helper /usr/bin/trace-clock-agent")
     t.guest.check(f"qemu-ga -m virtio-serial -p /dev/virtio-ports/{QGA_PORT} -t /run "
                   "-b guest-exec </dev/null >/run/qga.log 2>&1 & sleep 1")
-    t.daemon.virsh("qemu-agent-command", "web1", '{"execute":"guest-ping"}', "--timeout", "20")
+    until_connected(t)
     done = verb(t, "show", "--domain", "web1")
     assert done.returncode == 3 and "allow guest-exec" in done.stderr, done.stderr
     assert "guest-info says that it is blocked" in done.stderr, done.stderr
@@ -123,5 +132,5 @@ def check_ours(t):
     """trace-clock-agent in qemu-ga's place, as libvirt sees it"""
     t.guest.check("killall qemu-ga; sleep 1")
     start_agent(t.guest, f"serial:/dev/virtio-ports/{QGA_PORT}")
-    t.daemon.virsh("qemu-agent-command", "web1", '{"execute":"guest-ping"}', "--timeout", "20")
+    until_connected(t)
     assert_route(t, "qga")
