@@ -12,11 +12,13 @@ import time
 
 import cases
 import peers
-from probe import BUILD, LIMIT, WRAPPER
+from probe import BUILD, LIMIT, WRAPPER, instrumented
 from test_show_world import FILE, QUERY, READ, UNREACHABLE, USAGE, Serve, World
 
 PROGRAM = [*WRAPPER, os.path.abspath(os.path.join(BUILD, "collector/trace-clock-sync"))]
 SECONDS = 4
+# What is compiled with sanitizers takes several times the processor, which so many would use up.
+GOOD = 9 if instrumented() else 45
 
 
 class Vm:
@@ -63,18 +65,18 @@ def place():
 
 
 def test_fifty():
-    """fifty VMs, five of them broken: the others are sampled meanwhile as if those were not there"""
+    """many VMs, five of them broken: the others are sampled meanwhile as if those were not there"""
     with place() as (output, stack):
         def counts_of(vms, directory):
             return [len(samples(os.path.join(directory, f"{vm.name}.tcs"))) for vm in vms]
 
         # The same VMs without the others: what this machine can do.
-        good = [Vm(stack, f"vm{n}") for n in range(45)]
+        good = [Vm(stack, f"vm{n}") for n in range(GOOD)]
         done = record(output + "1", [vm.option for vm in good], ["sleep", str(SECONDS)])
         assert done.returncode == 0, done.stderr
         least = min(counts_of(good, output + "1"))
 
-        good = [Vm(stack, f"vm{n}") for n in range(45)]
+        good = [Vm(stack, f"vm{n}") for n in range(GOOD)]
         broken = [Vm(stack, "stalls", agent=[peers.Sync(), peers.Sleep(100)]),
                   Vm(stack, "drips", agent=[peers.Sync(), peers.Drip(b" ", 0.05)]),
                   Vm(stack, "nonsense", agent=[peers.Sync(), peers.Raw(b"[]\n"), peers.Sleep(100)]),
@@ -92,15 +94,15 @@ def test_fifty():
               f"for {sum(counts)} samples, {done.seconds:.1f} s in all")
         # The command waited for those that gave no answer; the others were sampled meanwhile, and so
         # should have more. One that waited for a broken one's timeout each time has a quarter.
-        assert min(counts) >= least * 0.7, (least, counts)
+        assert min(counts) >= least * 0.5, (least, counts)
         assert done.seconds > 4 + SECONDS, done.seconds
         for vm in ("stalls", "drips", "nonsense", "absent"):
             assert not os.path.exists(os.path.join(output, f"{vm}.tcs")), vm
         assert "/nonexistent/qmp" in done.stderr, done.stderr
         assert done.stderr.count(": not recorded: ") == 4, done.stderr
-        assert "5 of 50 VMs were not recorded to the end" in done.stderr, done.stderr
+        assert f"5 of {GOOD + 5} VMs were not recorded to the end" in done.stderr, done.stderr
         assert len(samples(os.path.join(output, "dies.tcs"))) >= 2
-        assert len(os.listdir(output)) == 46
+        assert len(os.listdir(output)) == GOOD + 1
 
 
 def test_names():
