@@ -15,9 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/testbed/scenarios")]
 
-import kvm_apply  # noqa: E402
-import measure  # noqa: E402
 import trace_cmds  # noqa: E402
+import traces  # noqa: E402
 from machines import Host  # noqa: E402
 
 CID, CLOCK = 3, "mono"
@@ -47,7 +46,7 @@ class Progress:
 
 
 class Machines:
-    """A host with a guest in it; what kvm_apply.record() is given."""
+    """A host with a guest in it, and traces of both."""
 
     def __init__(self, workshop):
         self.workshop, self.host, self.guest = workshop, None, None
@@ -57,8 +56,8 @@ class Machines:
             with Progress("the host boots"):
                 self.host = Host(self.workshop, tools=True)
             with Progress("its guest boots"):
-                self.guest = kvm_apply.boot(self, "demo", CID)
-                measure.start_agent(self.guest, "vsock")
+                self.guest = self.host.boot_guest("demo", cid=CID, vcpus=2, memory=320)
+                traces.prepare(self.host, self.guest)
         except BaseException:
             self.__exit__()
             raise
@@ -73,9 +72,10 @@ class Machines:
 
     def record(self):
         with Progress("recording"):
-            return kvm_apply.record(self, self.guest,
-                                    f"--qmp {self.guest.qmp_path} --agent vsock:{CID}",
-                                    CLOCK, CLOCK)
+            done = traces.Round(self.workshop, self.host, [self.guest], CLOCK, (CLOCK,))
+        self.note("\n".join(done.said))
+        (_, _, *files), = done.found
+        return files
 
 
 def run(words, folder):
@@ -141,18 +141,18 @@ def make(workshop, build, say, target):
             found = machines.record()
             for path, name in zip(found, ("run.tcs", "host.dat", "guest.dat")):
                 shutil.copy(path, new / name)
-        traces = ["--guest", "guest.dat", "--host", "host.dat"]
+        pair = ["--guest", "guest.dat", "--host", "host.dat"]
         say("8. apply puts the guest's trace on the host's timeline")
-        run([program, "apply", "run.tcs", *traces], new)
+        run([program, "apply", "run.tcs", *pair], new)
         say("9. check tries to prove that wrong: no event of the guest while its vCPU did not run")
-        run([program, "check", "run.tcs", *traces], new)
+        run([program, "check", "run.tcs", *pair], new)
         say(f"10. {LINES} lines around a VM exit, by trace-cmd as Debian ships it")
         lines, stamp, span = merged_lines(new)
         print("\n".join("   " + shorten(line) for line in lines))
         say("11. Pictures: the offset over time, both traces, and the moment above")
         run([program, "plot", "run.tcs", "-o", "drift.svg"], new)
-        run([program, "plot", "run.tcs", *traces, "-o", "timeline.svg"], new)
-        run([program, "plot", "run.tcs", *traces, "--around", str(stamp), "--width",
+        run([program, "plot", "run.tcs", *pair, "-o", "timeline.svg"], new)
+        run([program, "plot", "run.tcs", *pair, "--around", str(stamp), "--width",
              f"{int(span * 1500000) + 20}us",
              "-o", "moment.svg"], new)
         replace_folder(new, target)
