@@ -48,8 +48,8 @@ COMMON_KERNEL_LINE = "console=ttyS0 quiet panic=-1"
 POOL = 14
 # What L1 runs in, and its CPU: an unmodified QEMU, or one whose SVM scales the TSC as well. Not this
 # machine's 7.2: before 8.1 TCG could translate code while another CPU patched it and keep the
-# temporary int3, so that 1 in 43 boots, and now and then a running L1, hung for ever. 10.0 did not in
-# 60 boots of four vCPUs, and took half the time.
+# temporary int3, so that 1 in 43 boots, and now and then a running L1, hung for ever. With 10.0 all
+# boots of four vCPUs that were given the time came up, and they take about half as long.
 L0 = {"stock": (lambda: stock.qemu(l0_qemu.RELEASE), "max,+svm"),
       "scaling": (l0_qemu.qemu, "max,+svm,+tsc-scale")}
 _LIBC = ctypes.CDLL(None)
