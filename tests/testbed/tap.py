@@ -52,9 +52,12 @@ class Context:
         return Host(self.workshop, **self.host_options)
 
     def local_guest(self, name, **options):
-        guest = LocalGuest(self.workshop, name, **options)
-        self._local.append(guest)
-        return guest
+        return self.closing(LocalGuest(self.workshop, name, **options))
+
+    def closing(self, thing):
+        """What is to be closed when the checks are over."""
+        self._local.append(thing)
+        return thing
 
     def keep(self, thing):
         """Has something closed when the scenario ends."""

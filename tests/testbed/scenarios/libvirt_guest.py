@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A libvirt domain with a guest in it, under TCG on this machine: its qemu-ga, asked through
 libvirtd, with our extension, with guest-exec and the helper, and with neither."""
-import atexit
 import contextlib
 import json
 import subprocess
@@ -50,8 +49,7 @@ def verb(t, name, *words):
 
 def check_start(t):
     """a domain with a kernel and a channel for qemu-ga starts"""
-    stack = contextlib.ExitStack()
-    atexit.register(stack.close)
+    stack = t.closing(contextlib.ExitStack())
     t.daemon = stack.enter_context(libvirtd(
         t.workshop.build.absolute() / "qemu-plugin/trace-clock-sync.so", t.skip))
     stream = Stream(t.workshop.path("s"), "the guest")
