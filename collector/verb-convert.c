@@ -230,7 +230,6 @@ static int run(int argc, char **argv, GError **error)
 {
     g_auto(Options) options = { 0 };
     g_auto(TcsConvert) convert = { 0 };
-    g_autoptr(TcsLog) log = NULL;
     g_autoptr(TcsModel) model = NULL;
     g_autoptr(TcsConvertClocks) clocks = NULL;
 
@@ -238,14 +237,10 @@ static int run(int argc, char **argv, GError **error)
         !choose_find(&options, &convert.find, error)) {
         return TCS_ERROR_USAGE;
     }
-    model = tcs_model_load(argv[1], &log, error);
-    if (log) {
-        tcs_warnings_print(argv[1], log->warnings);
-    }
+    model = tcs_warnings_load_model(argv[1], error);
     if (!model) {
         return tcs_error_exit_status(*error);
     }
-    tcs_warnings_print(argv[1], tcs_model_warnings(model));
     clocks =
         tcs_convert_clocks_new(model, argv[1], options.from, options.to, error);
     convert.clocks = clocks;

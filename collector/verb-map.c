@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "error.h"
-#include "log.h"
 #include "model.h"
 #include "target-options.h"
 #include "warnings.h"
@@ -82,7 +81,6 @@ static int run(int argc, char **argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
         g_option_context_new("LOG FROM TO VALUE...");
-    g_autoptr(TcsLog) log = NULL;
     g_autoptr(TcsModel) model = NULL;
 
     g_option_context_set_summary(
@@ -112,14 +110,10 @@ static int run(int argc, char **argv, GError **error)
                     g_get_prgname());
         return TCS_ERROR_USAGE;
     }
-    model = tcs_model_load(argv[1], &log, error);
-    if (log) {
-        tcs_warnings_print(argv[1], log->warnings);
-    }
+    model = tcs_warnings_load_model(argv[1], error);
     if (!model) {
         return tcs_error_exit_status(*error);
     }
-    tcs_warnings_print(argv[1], tcs_model_warnings(model));
     return convert_all(model, argv + 2, argc - 2, error);
 }
 
