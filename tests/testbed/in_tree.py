@@ -2,7 +2,7 @@
 # What scenarios in_tree_… check of a QEMU that has trace-clock-sync compiled in, whatever its release.
 # No plugin is loaded, but where that is said; qemu-ga in the guest is the tree's, without extension.
 import qemu_tree
-from measure import QGA_PORT, clock, exact, query, show_ok, start_qga, stop
+from measure import QGA_PORT, clock, exact, query, show, show_ok, start_qga, stop
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
 COMMAND, EVENT = "query-trace-clock-sync", "TRACE_CLOCK_SYNC_CHANGE"
@@ -118,11 +118,13 @@ def check_collector(t):
 
 def _check_markers(t, agent):
     """ftrace's own clocks: read where qemu-ga has libtracefs, else unavailable with that reason"""
-    document = show_ok(t.host, f"--qmp {t.guest.qmp_path} --agent {agent} --clock uptime --clock mono")
-    assert clock(document, "mono"), document
+    status, document, said = show(t.host, f"--qmp {t.guest.qmp_path} --agent {agent} --clock uptime "
+                                          "--clock mono")
+    assert document and clock(document, "mono"), (document, said)
     if _tree(t).has_libtracefs:
-        assert clock(document, "uptime")[0]["bound"] >= 0, document
+        assert status == 0 and clock(document, "uptime")[0]["bound"] >= 0, (document, said)
     else:
+        # A clock that was named and cannot be had is a refusal.
         reason = document["refused"][0]["reason"]
         t.note(reason)
-        assert "built without libtracefs" in reason, document["refused"]
+        assert status == 4 and "built without libtracefs" in reason, (document, said)
