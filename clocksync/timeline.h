@@ -97,6 +97,23 @@ int tcs_timeline_at(const struct tcs_timeline *timeline,
 int tcs_timeline_when(const struct tcs_timeline *timeline,
                       struct tcs_ns_span value, struct tcs_host_span *ret_when);
 
+/*
+ * What the clock most likely had reached at a moment: on the straight line
+ * between its readings, and beyond them on that through the outermost ones. No
+ * promise: it may lie outside of what tcs_timeline_at() tells.
+ * Returns 0; -ENODATA in a gap, or where there are no two readings.
+ */
+int tcs_timeline_likely_at(const struct tcs_timeline *timeline,
+                           struct tcs_host_ticks at, int64_t *ret_ns);
+
+/*
+ * The moment of `when`, which is tcs_timeline_when()'s, at which the clock most
+ * likely had reached a value. Returns as tcs_timeline_likely_at().
+ */
+int tcs_timeline_likely_when(const struct tcs_timeline *timeline, int64_t ns,
+                             struct tcs_host_span when,
+                             struct tcs_host_ticks *ret_when);
+
 /* The number of gaps: how often the clock was stepped. */
 size_t tcs_timeline_gaps(const struct tcs_timeline *timeline);
 

@@ -277,6 +277,80 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
     return convert(from, to, NULL, value, ret_lo, ret_hi, error);
 }
 
+static guint64 centre(guint64 lo, guint64 hi)
+{
+    return lo + (hi - lo) / 2;
+}
+
+/* The moment in `when`, which is all in which `from` may have shown `value`. */
+static struct tcs_host_ticks
+likely_when(const TcsModelClock *from, guint64 value, struct tcs_host_span when)
+{
+    struct tcs_host_ticks likely = { centre(when.lo.ticks, when.hi.ticks) };
+
+    if (from->kind == TCS_CLOCK_TIME) {
+        /* It had reached it, and not its next step. */
+        tcs_timeline_likely_when(&from->timeline,
+                                 (gint64)value + from->resolution_ns / 2, when,
+                                 &likely);
+    }
+    return likely;
+}
+
+/* FALSE where the middle is as good as any. */
+static gboolean likely_at(const TcsModelClock *to, struct tcs_host_ticks at,
+                          guint64 *ret_value)
+{
+    const struct tcs_host_span moment = { at, at };
+    guint64 lo, hi;
+    gint64 ns;
+
+    switch (to->kind) {
+    case TCS_CLOCK_TIME:
+        if (tcs_timeline_likely_at(&to->timeline, at, &ns) < 0) {
+            return FALSE;
+        }
+        *ret_value = (guint64)MAX(ns - to->resolution_ns / 2, 0);
+        return TRUE;
+    case TCS_CLOCK_HOST_COUNTER:
+        *ret_value = at.ticks;
+        return TRUE;
+    case TCS_CLOCK_GUEST_COUNTER:
+    case TCS_CLOCK_GUEST_LINES:
+        if (!counter_at(to, moment, &lo, &hi, NULL)) {
+            return FALSE;
+        }
+        *ret_value = centre(lo, hi);
+        return TRUE;
+    case TCS_CLOCK_COUNT:
+        return FALSE;
+    }
+    g_assert_not_reached();
+}
+
+gboolean tcs_model_convert_likely(const TcsModel *model,
+                                  const TcsModelClock *from,
+                                  const TcsModelClock *to, guint64 value,
+                                  guint64 *ret_lo, guint64 *ret_hi,
+                                  guint64 *ret_likely, GError **error)
+{
+    struct tcs_host_span when;
+    guint64 likely;
+
+    if (!convert(from, to, NULL, value, ret_lo, ret_hi, error) ||
+        !clock_when(from, NULL, value, &when, error)) {
+        return FALSE;
+    }
+    *ret_likely = centre(*ret_lo, *ret_hi);
+    /* Modulo 2^64, as a counter may pass through zero in between. */
+    if (from != to && likely_at(to, likely_when(from, value, when), &likely)) {
+        *ret_likely = likely - *ret_lo <= *ret_hi - *ret_lo ? likely
+                      : likely - *ret_hi < *ret_lo - likely ? *ret_hi
+                                                            : *ret_lo;
+    }
+    return TRUE;
+}
+
 TcsModelCursor *tcs_model_cursor_new(const TcsModelClock *from,
                                      const TcsModelClock *to)
 {

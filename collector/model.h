@@ -59,6 +59,17 @@ gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
                            guint64 *ret_lo, guint64 *ret_hi, GError **error);
 
 /*
+ * The same with, in *ret_likely, the most likely value in [*ret_lo, *ret_hi]:
+ * what to show where one value must be shown. Where an interval is wide because
+ * something may have happened in it, its middle is what nothing would explain.
+ */
+gboolean tcs_model_convert_likely(const TcsModel *model,
+                                  const TcsModelClock *from,
+                                  const TcsModelClock *to, guint64 value,
+                                  guint64 *ret_lo, guint64 *ret_hi,
+                                  guint64 *ret_likely, GError **error);
+
+/*
  * Many conversions between the same two clocks, most of them of about the same
  * time: tcs_model_convert()'s answers, sooner. The model outlives it.
  */

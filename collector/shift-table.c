@@ -6,183 +6,26 @@
  */
 #include "shift-table.h"
 
-#include <math.h>
-
 #include "error.h"
+#include "shift-course.h"
 
 /* Steps between two samples: a clock's course bends in between. */
 #define STEPS 4
 
-/* What lies between two points of the walk is looked at here, in parts. */
-#define PROBES 8
-
 /* Halvings of a segment, at most. */
 #define DEPTH_MAX 12
-
-/*
- * (time step) * (offset step) stays below; readers overflow at 2^63, and an
- * event some segments beyond the last point is to be readable as well.
- */
-#define PRODUCT_MAX ((guint64)1 << 60)
 
 /* Points one segment may replace. */
 #define MERGE_MAX 64
 
 typedef struct {
-    const TcsModel *model;
-    const TcsModelClock *counter; /* the host's */
-    const TcsModelClock *from;
-    const TcsModelClock *to;
+    TcsShiftCourse course;
     TcsShiftTable *table;
     GArray *gap_before; /* gboolean for each point: it follows a gap */
     guint64 reached;    /* by `from`, at least */
 } Builder;
 
-typedef struct tcs_trace_dat_point Point;
-
-static guint64 centre(guint64 lo, guint64 hi)
-{
-    return lo + (hi - lo) / 2;
-}
-
-/* The point at a guest stamp. */
-static gboolean point_at(const Builder *b, guint64 time, Point *ret,
-                         GError **error)
-{
-    guint64 lo, hi;
-
-    if (!tcs_model_convert(b->model, b->from, b->to, time, &lo, &hi, error)) {
-        return FALSE;
-    }
-    ret->time = time;
-    /* Modulo 2^64, as readers add it. */
-    ret->offset = (gint64)(centre(lo, hi) - time);
-    return TRUE;
-}
-
-/* The point at about a host counter value. */
-static gboolean point_near(const Builder *b, guint64 ticks, Point *ret,
-                           GError **error)
-{
-    guint64 lo, hi;
-
-    return tcs_model_convert(b->model, b->counter, b->from, ticks, &lo, &hi,
-                             error) &&
-           point_at(b, centre(lo, hi), ret, error);
-}
-
-static gboolean product_fits(Point a, Point b)
-{
-    gint64 rise;
-    guint64 product;
-
-    return !__builtin_sub_overflow(b.offset, a.offset, &rise) &&
-           !__builtin_mul_overflow(b.time - a.time,
-                                   rise < 0 ? -(guint64)rise : (guint64)rise,
-                                   &product) &&
-           product < PRODUCT_MAX;
-}
-
-/*
- * How far a reader that interpolates between two points may be from the truth
- * at a stamp. FALSE: unknown there.
- */
-static gboolean error_at(const Builder *b, Point first, Point last,
-                         guint64 time, guint64 *ret_error, guint64 *ret_width)
-{
-    const Point points[] = { first, last };
-    const struct tcs_trace_dat_shift shift = { points, 2 };
-    guint64 lo, hi, shown;
-
-    if (!tcs_model_convert(b->model, b->from, b->to, time, &lo, &hi, NULL) ||
-        tcs_trace_dat_corrected(shift, time, &shown) < 0) {
-        return FALSE;
-    }
-    *ret_width = hi - lo;
-    *ret_error = shown > hi   ? shown - lo
-                 : shown < lo ? hi - shown
-                              : MAX(hi - shown, shown - lo);
-    return TRUE;
-}
-
-/*
- * Readers round to between 0.5 below and 1.5 above the line, and at other
- * stamps otherwise than at those looked at; where offsets do not change, not at
- * all.
- */
-#define READER_ROUNDING 2
-
-/*
- * The largest of values at equal distances, and in between: where a course
- * bends it reaches at most as far as the lines on either side of the bend.
- */
-static guint64 peak(const guint64 *values, guint n)
-{
-    double largest = 0;
-
-    for (guint i = 0; i < n; i++) {
-        largest = MAX(largest, (double)values[i]);
-    }
-    for (guint i = 0; i + 1 < n; i++) {
-        const double here = (double)values[i], next = (double)values[i + 1];
-        const double rise = i ? here - (double)values[i - 1] : 0;
-        const double fall = i + 2 < n ? next - (double)values[i + 2] : 0;
-
-        if (i == 0) {
-            largest = MAX(largest, next + fall);
-        } else if (i + 2 == n) {
-            largest = MAX(largest, here + rise);
-        } else if (rise + fall > 0) {
-            const double part = (next + fall - here) / (rise + fall);
-
-            if (part > 0 && part < 1) {
-                largest = MAX(largest, here + rise * part);
-            }
-        }
-    }
-    return largest < 0x1p64 ? (guint64)ceil(largest) : G_MAXUINT64;
-}
-
-/*
- * Whether the straight line from `first` to `last` is nearly as good as the
- * model itself between two stamps, with no point of the walk in between. Its
- * error there goes to *ret_error.
- */
-static gboolean is_good_between(const Builder *b, Point first, Point last,
-                                guint64 from, guint64 to, guint64 *ret_error)
-{
-    const guint64 rounding = first.offset == last.offset ? 0 : READER_ROUNDING;
-    guint64 errors[PROBES + 1], width, largest;
-    gboolean good = TRUE;
-    guint n = 0;
-
-    for (guint i = 0; i <= PROBES; i++) {
-        const guint64 at =
-            from + (guint64)((unsigned __int128)(to - from) * i / PROBES);
-
-        if (error_at(b, first, last, at, &errors[n], &width)) {
-            good = good && errors[n] <= width / 2 + width / 16 + 2;
-            n++;
-        } else {
-            good = FALSE;
-        }
-    }
-    if (n <= PROBES) {
-        *ret_error = G_MAXUINT64; /* unknown somewhere: nothing to claim */
-    } else {
-        largest = peak(errors, n);
-        *ret_error =
-            largest > G_MAXUINT64 - rounding ? G_MAXUINT64 : largest + rounding;
-    }
-    return good;
-}
-
-static gboolean is_straight(const Builder *b, Point first, Point last,
-                            guint64 *ret_error)
-{
-    return is_good_between(b, first, last, first.time, last.time, ret_error) &&
-           product_fits(first, last);
-}
+typedef TcsShiftPoint Point;
 
 static void append(Builder *b, Point point, gboolean gap_before)
 {
@@ -197,8 +40,10 @@ static void refine(Builder *b, Point first, Point last, guint depth)
     Point middle;
 
     if (depth < DEPTH_MAX && last.time - first.time > 1 &&
-        !is_straight(b, first, last, &error) &&
-        point_at(b, first.time + (last.time - first.time) / 2, &middle, NULL)) {
+        !tcs_shift_is_straight(&b->course, first, last, &error) &&
+        tcs_shift_point_at(&b->course,
+                           first.time + (last.time - first.time) / 2, &middle,
+                           NULL)) {
         refine(b, first, middle, depth + 1);
         refine(b, middle, last, depth + 1);
     } else {
@@ -218,7 +63,7 @@ static Point gap_edge(const Builder *b, guint64 known, guint64 unknown,
                                          : unknown + (known - unknown) / 2;
         Point at;
 
-        if (point_near(b, middle, &at, NULL)) {
+        if (tcs_shift_point_near(&b->course, middle, &at, NULL)) {
             known = middle;
             point = at;
         } else {
@@ -247,8 +92,8 @@ static gboolean check_forward(Builder *b, guint64 ticks, GError **error)
 {
     guint64 lo, hi;
 
-    if (tcs_model_convert(b->model, b->counter, b->from, ticks, &lo, &hi,
-                          NULL)) {
+    if (tcs_model_convert(b->course.model, b->course.counter, b->course.from,
+                          ticks, &lo, &hi, NULL)) {
         if (hi < b->reached) {
             return set_backward(b->reached, hi, error);
         }
@@ -302,23 +147,75 @@ static gboolean take_step(Builder *b, const Step *from, const Step *to,
     return TRUE;
 }
 
-static gboolean walk(Builder *b, const TcsLog *log, GError **error)
+static gboolean ran(const TcsLog *log, guint i)
 {
-    Step from = { 0 };
+    const TcsSample *sample = g_ptr_array_index(log->samples, i);
+
+    return sample->qmp_before->running || sample->qmp_after->running;
+}
+
+/*
+ * The guest makes no stamps while it does not run: neither on the QEMU that
+ * waits for it to come by migration, nor on the one that it has left, and what
+ * their vCPUs' counters are mapped to then is of no use. From the sample before
+ * the first in which it ran to the one after the last.
+ */
+static void find_life(const TcsLog *log, guint *ret_first, guint *ret_last)
+{
+    guint first = 0, last = log->samples->len - 1;
+
+    while (first < last && !ran(log, first)) {
+        first++;
+    }
+    while (last > first && !ran(log, last)) {
+        last--;
+    }
+    if (!ran(log, first)) {
+        first = 0; /* it was paused all the time */
+        last = log->samples->len - 1;
+    }
+    *ret_first = first > 0 ? first - 1 : 0;
+    *ret_last = MIN(last + 1, log->samples->len - 1);
+}
+
+static guint64 least_width(const Builder *b, const TcsLog *log)
+{
+    guint64 least = G_MAXUINT64, stamp, lo, hi;
 
     for (guint i = 0; i < log->samples->len; i++) {
         const TcsSample *sample = g_ptr_array_index(log->samples, i);
-        const guint64 until = sample->window.hi.ticks;
-        const guint64 start = i ? from.ticks : sample->window.lo.ticks;
 
-        for (guint s = i ? 1 : 0; s <= STEPS; s++) {
+        if (tcs_shift_stamp_near(&b->course, sample->window.lo.ticks, &stamp,
+                                 NULL) &&
+            tcs_model_convert(b->course.model, b->course.from, b->course.to,
+                              stamp, &lo, &hi, NULL)) {
+            least = MIN(least, hi - lo);
+        }
+    }
+    return least;
+}
+
+static gboolean walk(Builder *b, const TcsLog *log, GError **error)
+{
+    Step from = { 0 };
+    guint first, last;
+
+    b->course.least_width = least_width(b, log);
+    find_life(log, &first, &last);
+    for (guint i = first; i <= last; i++) {
+        const TcsSample *sample = g_ptr_array_index(log->samples, i);
+        const guint64 until = sample->window.hi.ticks;
+        const guint64 start = i > first ? from.ticks : sample->window.lo.ticks;
+
+        for (guint s = i > first ? 1 : 0; s <= STEPS; s++) {
             Step to = { .ticks = start + (until - start) / STEPS * s };
 
             if (until <= start && s > 0) {
                 break;
             }
-            to.known = point_near(b, to.ticks, &to.point, NULL);
-            if (i == 0 && s == 0) {
+            to.known =
+                tcs_shift_point_near(&b->course, to.ticks, &to.point, NULL);
+            if (i == first && s == 0) {
                 from = (Step){ .ticks = to.ticks };
             }
             if (!check_forward(b, to.ticks, error) ||
@@ -339,15 +236,16 @@ static gboolean can_replace(const Builder *b, guint i, guint last,
                             guint64 *ret_error)
 {
     const Point *points = (const Point *)b->table->points->data;
-    gboolean good = product_fits(points[i], points[last]);
+    gboolean good = tcs_shift_product_fits(points[i], points[last]);
 
     *ret_error = 0;
     for (guint k = i + 1; k <= last && good; k++) {
         guint64 error = 0;
 
         good = !g_array_index(b->gap_before, gboolean, k) &&
-               is_good_between(b, points[i], points[last], points[k - 1].time,
-                               points[k].time, &error);
+               tcs_shift_is_good_between(&b->course, points[i], points[last],
+                                         points[k - 1].time, points[k].time,
+                                         &error);
         *ret_error = MAX(*ret_error, error);
     }
     return good;
@@ -372,8 +270,8 @@ static void merge(Builder *b)
             g_array_append_val(b->table->gaps, gap);
             error = G_MAXUINT64;
         } else {
-            is_straight(b, g_array_index(old, Point, i),
-                        g_array_index(old, Point, next), &error);
+            tcs_shift_is_straight(&b->course, g_array_index(old, Point, i),
+                                  g_array_index(old, Point, next), &error);
             for (guint step = 2; step <= MERGE_MAX && i + step < old->len &&
                                  can_replace(b, i, i + step, &of_more);
                  step *= 2) {
@@ -398,24 +296,26 @@ TcsShiftTable *tcs_shift_table_new(TcsModel *model, const TcsLog *log,
     g_autofree char *name =
         g_strconcat("host:", first->qmp_before->counter, NULL);
     g_autoptr(GArray) gap_before = g_array_new(FALSE, FALSE, sizeof(gboolean));
-    Builder builder = { .model = model,
-                        .counter = tcs_model_find(model, name, error),
-                        .from = from,
-                        .to = to,
+    Builder builder = { .course = { .model = model,
+                                    .counter =
+                                        tcs_model_find(model, name, error),
+                                    .from = from,
+                                    .to = to },
                         .table = table,
                         .gap_before = gap_before };
 
     table->points = g_array_new(FALSE, FALSE, sizeof(Point));
     table->gaps = g_array_new(FALSE, FALSE, sizeof(TcsShiftGap));
     table->bounds = g_array_new(FALSE, FALSE, sizeof(guint64));
-    if (!builder.counter || !walk(&builder, log, error)) {
+    if (!builder.course.counter || !walk(&builder, log, error)) {
         return NULL;
     }
     if (table->points->len < 2) {
         Point point;
 
         /* Its reason, at a moment in the middle of the log. */
-        if (point_near(&builder, first->window.lo.ticks, &point, error)) {
+        if (tcs_shift_point_near(&builder.course, first->window.lo.ticks,
+                                 &point, error)) {
             g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                         "the log has one sample only; it takes two");
         }

@@ -354,6 +354,66 @@ static void test_set_back(void)
     tcs_timeline_clear(&timeline);
 }
 
+static void assert_likely(struct tcs_timeline *timeline, uint64_t ticks,
+                          int64_t ns)
+{
+    struct tcs_host_ticks moment;
+    int64_t value;
+
+    g_assert_cmpint(tcs_timeline_finish(timeline), ==, 0);
+    g_assert_cmpint(tcs_timeline_likely_at(
+                        timeline, (struct tcs_host_ticks){ ticks }, &value),
+                    ==, 0);
+    g_assert_cmpint(value, ==, ns);
+    g_assert_cmpint(
+        tcs_timeline_likely_when(timeline, ns, host_span(0, 100000), &moment),
+        ==, 0);
+    /* The first moment of that nanosecond, which lasts for two ticks. */
+    g_assert_cmpuint(moment.ticks, <=, ticks);
+    g_assert_cmpuint(moment.ticks + 2, >=, ticks);
+}
+
+/* On the line between the readings, though much more may have happened. */
+static void test_likely(void)
+{
+    struct tcs_timeline timeline;
+    struct tcs_host_ticks moment;
+    struct tcs_ns_span span;
+    int64_t value;
+
+    tcs_timeline_init(&timeline, NEAR_HALF);
+    add_exact(&timeline, 1000, 5000);
+    g_assert_cmpint(tcs_timeline_finish(&timeline), ==, 0);
+    g_assert_cmpint(tcs_timeline_likely_at(
+                        &timeline, (struct tcs_host_ticks){ 1000 }, &value),
+                    ==, -ENODATA);
+    add_exact(&timeline, 3000, 6002);
+    assert_likely(&timeline, 1000, 5000);
+    assert_likely(&timeline, 2000, 5501);
+    assert_likely(&timeline, 3000, 6002);
+    /* What is promised just after a reading has its likely value at an end. */
+    g_assert_cmpint(at(&timeline, 1001, 1001, &span), ==, 0);
+    g_assert_cmpint(span.hi - span.lo, >, 2);
+    /* Beyond both ends. */
+    assert_likely(&timeline, 5000, 7004);
+    assert_likely(&timeline, 0, 4499);
+    /* Only moments that may be meant. */
+    g_assert_cmpint(tcs_timeline_likely_when(&timeline, 5501,
+                                             host_span(2100, 2200), &moment),
+                    ==, 0);
+    g_assert_cmpuint(moment.ticks, ==, 2100);
+    /* A step: nothing is likely in between. */
+    add_exact(&timeline, 4000, 9000);
+    add_exact(&timeline, 5000, 9500);
+    g_assert_cmpint(tcs_timeline_finish(&timeline), ==, 0);
+    g_assert_cmpint(tcs_timeline_likely_at(
+                        &timeline, (struct tcs_host_ticks){ 3500 }, &value),
+                    ==, -ENODATA);
+    /* And what is beyond the last reading goes by those since the step. */
+    assert_likely(&timeline, 7000, 10500);
+    tcs_timeline_clear(&timeline);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -369,5 +429,6 @@ int main(int argc, char **argv)
     g_test_add_func("/timeline/slew-across", test_slew_across);
     g_test_add_func("/timeline/gap", test_gap);
     g_test_add_func("/timeline/set-back", test_set_back);
+    g_test_add_func("/timeline/likely", test_likely);
     return g_test_run();
 }
