@@ -4,6 +4,7 @@ each side's log puts its part on the host's timeline. kvm_apply has more pairs o
 import shutil
 import time
 
+import howto
 import traces
 from machines import Guest
 from measure import wait_for
@@ -31,6 +32,11 @@ def check_quiet(t):
     result = traces.applied(t.workshop.build, *files)
     t.note(traces.line(guest.name, "mono", clock, result))
     assert traces.is_right(result), result
+
+
+def check_howto(t):
+    """the commands of docs/howto-trace-cmd.md, as they stand there"""
+    t.note(howto.run(t.host, t.vm))
 
 
 def side(t, title, here, log, host_clock, clock):
