@@ -2,7 +2,7 @@
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
 
-.PHONY: all demo check check-tree check-arch bench measure install clean
+.PHONY: all demo check check-tree check-deb check-arch bench measure install clean
 all:
 	scripts/install-packages
 	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -17,6 +17,11 @@ check:
 # QEMU itself, with our sources in its tree: some 12 minutes of two cores the first time.
 check-tree:
 	scripts/check-tree
+
+# Debian packages, built and installed in clean systems.
+check-deb:
+	scripts/install-packages
+	/usr/bin/python3 -B -u tests/packages/check_deb.py
 
 # Real KVM of arm64 and ppc64: some 10 minutes, after a first time with 1.5 GB to unpack.
 check-arch:

@@ -3,6 +3,7 @@
  * trace-clock-agent: the command line, and the only file here that prints.
  * Knows neither clocks nor transports beyond their options.
  */
+#include <locale.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
     GError *error = NULL;
     int status = 0;
 
+    setlocale(LC_CTYPE, ""); /* for what --help prints */
     if (!parse(&options, &argc, &argv, &error) || !run(&options, &error)) {
         g_printerr("trace-clock-agent: %s\n", error->message);
         status = error->domain == TGA_ERROR ? error->code : TGA_ERROR_USAGE;

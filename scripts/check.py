@@ -4,7 +4,8 @@
 # and the suites that need no VM, build-fuzz/ with the fuzz targets for a short run of each, build/ as
 # users get it with every suite. Ends with a line "N passed, N failed[, N skipped]" that counts single
 # checks, not test programs.
-#   check.py [--tree]     --tree: QEMU with our sources in its tree first, as scripts/check-tree
+#   check.py [--tree] [--deb]     QEMU with our sources in its tree first, as scripts/check-tree, and
+#                                 the Debian packages, as tests/packages/check_deb.py
 import json
 import os
 import re
@@ -104,9 +105,13 @@ def test(directory, suites, counts):
         counts.fail(f"{directory}: meson test ended with status {status}")
 
 
-def check_tree(counts):
-    """Builds and tests the trees. Their scenarios come later, with the testbed's others."""
-    words = [sys.executable, "-B", "-u", "tests/tree/check_tree.py", "--no-scenarios", "build"]
+# What takes minutes the first time. Scenarios of the trees come later, with the testbed's others.
+MORE = {"--tree": ["tests/tree/check_tree.py", "--no-scenarios", "build"],
+        "--deb": ["tests/packages/check_deb.py"]}
+
+
+def check_more(option, counts):
+    words = [sys.executable, "-B", "-u", *MORE[option]]
     print("+ " + " ".join(words), flush=True)
     lines = []
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -114,19 +119,19 @@ def check_tree(counts):
         for line in running.stdout:
             print(line, end="", flush=True)
             lines.append(line)
-    counts.add("check-tree", {"stdout": "".join(lines),
-                              "result": "ERROR" if running.returncode else "OK"})
+    counts.add(f"check{option[1:]}", {"stdout": "".join(lines),
+                                      "result": "ERROR" if running.returncode else "OK"})
 
 
 def main():
+    if not set(sys.argv[1:]) <= set(MORE):
+        sys.exit(f"usage: check.py {' '.join(f'[{option}]' for option in MORE)}")
     start = time.monotonic()
     counts = Counts()
     for directory, compiler, options, targets, _ in BUILDS:
         build(directory, compiler, options, targets)
-    if sys.argv[1:] == ["--tree"]:
-        check_tree(counts)
-    elif sys.argv[1:]:
-        sys.exit("usage: check.py [--tree]")
+    for option in sys.argv[1:]:
+        check_more(option, counts)
     for directory, _, _, _, suites in BUILDS:
         test(directory, suites, counts)
     print("\n".join(["", *counts.details, f"in {time.monotonic() - start:.0f} s", counts.line()]))
