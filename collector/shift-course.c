@@ -128,6 +128,12 @@ static guint64 peak(const guint64 *values, guint n)
     return largest < 0x1p64 ? (guint64)ceil(largest) : G_MAXUINT64;
 }
 
+gboolean tcs_shift_is_alike(const TcsShiftCourse *c, guint64 least,
+                            guint64 largest)
+{
+    return largest / 2 <= least + c->least_width + READER_ROUNDING;
+}
+
 /*
  * Whether the straight line from `first` to `last` is nearly as good as the
  * model itself between two stamps, with no point of the walk in between. Its
@@ -138,7 +144,7 @@ gboolean tcs_shift_is_good_between(const TcsShiftCourse *c, TcsShiftPoint first,
                                    guint64 *ret_error)
 {
     const guint64 rounding = first.offset == last.offset ? 0 : READER_ROUNDING;
-    guint64 errors[PROBES + 1], largest;
+    guint64 errors[PROBES + 1], largest, least = G_MAXUINT64;
     gboolean good = TRUE, good_here;
     guint n = 0;
 
@@ -148,6 +154,7 @@ gboolean tcs_shift_is_good_between(const TcsShiftCourse *c, TcsShiftPoint first,
 
         if (error_at(c, first, last, at, &errors[n], &good_here)) {
             good = good && good_here;
+            least = MIN(least, errors[n]);
             n++;
         } else {
             good = FALSE;
@@ -157,6 +164,7 @@ gboolean tcs_shift_is_good_between(const TcsShiftCourse *c, TcsShiftPoint first,
         *ret_error = G_MAXUINT64; /* unknown somewhere: nothing to claim */
     } else {
         largest = peak(errors, n);
+        good = good && tcs_shift_is_alike(c, least, largest);
         *ret_error =
             largest > G_MAXUINT64 - rounding ? G_MAXUINT64 : largest + rounding;
     }

@@ -44,6 +44,13 @@ gboolean tcs_shift_is_good_between(const TcsShiftCourse *c, TcsShiftPoint first,
                                    TcsShiftPoint last, guint64 from, guint64 to,
                                    guint64 *ret_error);
 
+/*
+ * Whether one bound can be told of a stretch with such errors: it is the
+ * largest, and must not be told of much that is known far better.
+ */
+gboolean tcs_shift_is_alike(const TcsShiftCourse *c, guint64 least,
+                            guint64 largest);
+
 /* The same from the one to the other, and readers can read it. */
 gboolean tcs_shift_is_straight(const TcsShiftCourse *c, TcsShiftPoint first,
                                TcsShiftPoint last, guint64 *ret_error);

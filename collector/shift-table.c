@@ -238,6 +238,8 @@ static gboolean can_replace(const Builder *b, guint i, guint last,
     const Point *points = (const Point *)b->table->points->data;
     gboolean good = tcs_shift_product_fits(points[i], points[last]);
 
+    guint64 least = G_MAXUINT64;
+
     *ret_error = 0;
     for (guint k = i + 1; k <= last && good; k++) {
         guint64 error = 0;
@@ -247,8 +249,9 @@ static gboolean can_replace(const Builder *b, guint i, guint last,
                                          points[k - 1].time, points[k].time,
                                          &error);
         *ret_error = MAX(*ret_error, error);
+        least = MIN(least, error);
     }
-    return good;
+    return good && tcs_shift_is_alike(&b->course, least, *ret_error);
 }
 
 /* Leaves out points that a straight segment serves as well. */

@@ -5,6 +5,7 @@
 Argument: the build directory.
 """
 import bisect
+import json
 import os
 import random
 import re
@@ -333,6 +334,41 @@ def test_epochs():
         n, missed, _ = judge(case.host, case.guest)
         # Only what was stamped between the samples around the jump.
         assert n > 1000 and 0 < missed < n // 4, (n, missed)
+
+
+def leave(log, left, silent):
+    """Edits a log: the guest is gone from `left` on, and was not heard from `silent` seconds before."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    kept, last = [lines[0]], None
+    for line in lines[1:]:
+        at = line["window"][0]
+        if at >= left:
+            line["guest"] = None
+            line["qmp-before"]["running"] = line["qmp-after"]["running"] = False
+        elif at >= left - silent * SECOND:
+            last = line
+            continue
+        if last and at >= left:
+            kept.append(last)
+            last = None
+        kept.append(line)
+    log.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+
+def test_left():
+    """a guest that moved away: its last readings are far apart, and nothing is told of what follows"""
+    with Case("x86-tsc", "mono", world=World(seconds=6)) as case:
+        left = START + 4 * SECOND + 6 * SECOND // 10
+        leave(case.log, left, 1.5)
+        said = case.apply()
+        within, half = map(int, re.search(r"within (\d+) ticks, half of the time within (\d+)",
+                                          said).groups())
+        # Of the last interval little is promised; of the others no less than before.
+        assert half < 20000 < 1000000 < within, said
+        last = case.world.stamp("guest", "mono", 0, left + SECOND // 2)
+        assert points_of(case)[-1][0] < last, said
+        n, missed, _ = judge(case.host, case.guest)
+        assert n > 1000 and missed == 0, (n, missed)
 
 
 def main():
