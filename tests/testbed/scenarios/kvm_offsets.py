@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """query-trace-clock-sync on real KVM: every number equal to what KVM's debugfs says."""
+from collections import Counter
+
 from channel import QmpError
-from measure import exact, query
+from measure import exact, mount_tracefs, query
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so",)
+TRACING = "/sys/kernel/tracing"
+KICKED_QUERIES = 40
 
 
 def check_before_boot(t):
@@ -62,6 +66,26 @@ def check_four_vcpus(t):
     exact(t.g4)
     subset = query(t.g4, [3, 1])
     assert sorted(v["cpu-index"] for v in subset["vcpus"]) == [1, 3], subset
+
+
+def check_kicks(t):
+    """a query kicks each vCPU out of the guest once, and no other QEMU's vCPU"""
+    mount_tracefs(t.host)
+    other = t.host.boot_guest("other", vcpus=1)
+    threads = [v["thread-id"] for v in query(t.g4)["vcpus"]]
+    strangers = [v["thread-id"] for v in query(other)["vcpus"]]
+    event = f"{TRACING}/events/kvm/kvm_userspace_exit/enable"
+    t.host.check(f"echo >{TRACING}/trace; echo 1 >{event}")
+    for _ in range(KICKED_QUERIES):
+        assert len(query(t.g4)["vcpus"]) == len(threads)
+    lines = t.host.check(f"echo 0 >{event}; grep restart {TRACING}/trace").splitlines()
+    kicks = Counter(int(line.split("[")[0].strip().rpartition("-")[2]) for line in lines)
+    t.note(f"{KICKED_QUERIES} queries: kicks {[kicks[n] for n in threads]}, other VM "
+           f"{[kicks[n] for n in strangers]}")
+    # QEMU itself kicks now and then; but never as often as once more for each query.
+    assert all(0 < kicks[n] < KICKED_QUERIES * 3 // 2 for n in threads), kicks
+    assert all(kicks[n] < KICKED_QUERIES // 2 for n in strangers), kicks
+    other.quit()
 
 
 def check_busy_vcpus(t):

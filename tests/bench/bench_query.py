@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one query-trace-clock-sync of 64 idle vCPUs costs, against one of 1 vCPU, in stock QEMUs that run
+side by side with the plugin and are asked in turn. Argument: the build directory."""
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+QEMU = "/usr/bin/qemu-system-x86_64"
+PLUGIN = os.path.abspath(os.path.join(sys.argv[1], "qemu-plugin/trace-clock-sync.so"))
+MANY, ROUNDS, RATIO_MAX = 64, 300, 8.0
+
+
+class Vm:
+    """vCPUs that wait for an interrupt: the first in the firmware, which finds nothing to boot."""
+
+    def __init__(self, directory, vcpus):
+        path = f"{directory}/{vcpus}.qmp"
+        self.process = subprocess.Popen(
+            [QEMU, "-accel", "tcg", "-M", "q35", "-smp", str(vcpus), "-m", "64", "-nodefaults",
+             "-display", "none", "-plugin", PLUGIN, "-qmp", f"unix:{path},server=on,wait=off"],
+            stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while not os.path.exists(path):
+            assert time.monotonic() < deadline and self.process.poll() is None, "QEMU does not start"
+            time.sleep(0.05)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r", encoding="utf8")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command):
+        self.socket.sendall(json.dumps({"execute": command}).encode() + b"\n")
+        while True:
+            reply = json.loads(self.lines.readline())
+            if "event" not in reply:
+                return reply["return"]
+
+    def seconds(self):
+        start = time.perf_counter()
+        reply = self.ask("query-trace-clock-sync")
+        return time.perf_counter() - start, len(reply["vcpus"])
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        vms = [Vm(directory, 1), Vm(directory, MANY)]
+        try:
+            time.sleep(3)  # firmware
+            taken = {1: [], MANY: []}
+            for _ in range(ROUNDS):
+                for vm in vms:
+                    seconds, vcpus = vm.seconds()
+                    taken[vcpus].append(seconds)
+        finally:
+            for vm in vms:
+                vm.close()
+    one, many = (statistics.median(taken[n]) for n in (1, MANY))
+    print(f"one query of {MANY} idle vCPUs: {many * 1e6:.0f} us, of 1: {one * 1e6:.0f} us; "
+          f"{many / one:.1f} times (target: at most {RATIO_MAX:.0f})")
+    return 0 if many / one <= RATIO_MAX else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
