@@ -2,7 +2,7 @@
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
 
-.PHONY: all demo check check-tree check-deb check-arch bench measure install clean
+.PHONY: all demo check check-tree check-deb check-arch bench measure soak install clean
 all:
 	scripts/install-packages
 	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -32,6 +32,10 @@ bench: all
 
 measure:
 	scripts/measure
+
+# 100,000 queries of one QEMU; some minutes.
+soak: all
+	SOAK_QUERIES=100000 /usr/bin/python3 tests/testbed/run.py --build $(BUILD) soak
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

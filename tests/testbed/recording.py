@@ -33,7 +33,7 @@ class Recording:
 
     def __init__(self, machine, log, where, interval=0.1):
         self.machine, self.log = machine, log
-        self._pid = machine.check(
+        self.pid = machine.check(
             f"trace-clock-sync record -o {log} {where} --interval {interval} "
             f"</dev/null >{log}.err 2>&1 & echo $!").strip()
         wait_for(machine, f"[ $(wc -l <{log}) -gt 5 ]")
@@ -45,8 +45,8 @@ class Recording:
 
     def stop(self):
         """Ends it in good order; returns what it said."""
-        self.machine.check(f"kill -INT {self._pid}")
-        wait_for(self.machine, f"[ ! -d /proc/{self._pid} ]")
+        self.machine.check(f"kill -INT {self.pid}")
+        wait_for(self.machine, f"[ ! -d /proc/{self.pid} ]")
         return self.machine.check(f"cat {self.log}.err").strip()
 
     def map(self, source, target, values):
