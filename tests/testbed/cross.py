@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Builds what is installed for another architecture, as scripts/check-arch wants it: cross.py ARCH BUILD-DIR.
+# Builds what is installed for another architecture: cross.py ARCH BUILD-DIR.
 # The libraries are those of the unpacked system that the testbed's machines are made of.
 import argparse
 import shutil
