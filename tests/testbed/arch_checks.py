@@ -125,6 +125,16 @@ def record(context):
     _hold(context, "host", [host for _, host in probes])
 
 
+def export(context):
+    """export: perf is given the counter's offset, and a bound that holds the true one."""
+    done = context.arch.run(f"trace-clock-sync export {LOG} perf --pid 1", SECONDS)
+    context.note(done.out + done.err)
+    assert done.status == 0, done
+    offset, scale = done.out.strip().split(",")[-2:]
+    bound = int(re.search(r"within (\d+) ticks", done.err).group(1))
+    assert scale == "1" and abs(int(offset) - context.truth()) <= bound, (done, context.truth())
+
+
 def stop_and_cont(context, seconds=0):
     """QMP stop and cont: not stable in between, a new epoch with the cause cont after, and the
     counter behind what it would have been. Returns the reply then."""

@@ -48,9 +48,14 @@ def check_record(t):
     arch_checks.record(t)
 
 
+def check_export(t):
+    """export: what perf takes is the true offset, within the bound told"""
+    arch_checks.export(t)
+
+
 def check_traces(t):
     """apply, check and trace-cmd: no event of the guest's outside its vCPU's windows"""
-    arch_traces.apply_and_check(t, ("mono", "local"))
+    arch_traces.apply_and_check(t, "mono", ("mono", "local"))
 
 
 def check_stop_and_cont(t):

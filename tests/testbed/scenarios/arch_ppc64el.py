@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ppc64 on real KVM HV: the timebase's offset is exact."""
 import arch_checks
+import arch_traces
 from arch_machines import ArchHost
 from arch_checks import NEEDS  # noqa: F401
 
@@ -56,6 +57,16 @@ def check_pairs(t):
     # One where the machine is quiet enough; three were seen on a very busy one, after 16 samples.
     t.note(f"from {low} to {high}; the offset is {t.truth()}, one of "
            f"{high // STEP - -(-low // STEP) + 1} that are possible")
+
+
+def check_export(t):
+    """export: what perf takes is the true offset, within the bound told"""
+    arch_checks.export(t)
+
+
+def check_traces(t):
+    """apply, check and trace-cmd: no event of the guest's outside its vCPU's windows"""
+    arch_traces.apply_and_check(t, "ppc-tb", ("ppc-tb", "local"))
 
 
 def check_stop_and_cont(t):
