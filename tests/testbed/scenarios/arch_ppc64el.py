@@ -7,8 +7,8 @@ from arch_checks import NEEDS  # noqa: F401
 
 # The register that changes the timebase leaves its low 24 bits alone, so an offset is a multiple.
 STEP = 1 << 24
-# QEMU lets a guest's timebase go on while it is stopped, but by a second at most.
-STOPPED_SECONDS = 1.5
+# Less than such a step is rounded away.
+STOPPED_SECONDS = 0.2
 
 
 def check_host(t):
