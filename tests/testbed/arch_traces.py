@@ -9,7 +9,7 @@ CROSSINGS = {"arm64": traces.CROSSINGS,
              "ppc64el": ("kvm_hv:kvm_guest_enter", "kvm_hv:kvm_guest_exit")}
 # Events for several pages of ppc64's 64 KiB: of a single one, which only the end of a recording
 # writes out, trace-cmd 3.1 was seen to lose all, once in seven times.
-LOAD = "for i in $(seq 40); do cat /proc/stat >/dev/null; usleep 10000; done"
+LOAD = "for i in $(seq 20); do cat /proc/stat >/dev/null; usleep 10000; done"
 LIMIT_SECONDS = 300
 LEAST_EVENTS = 100
 
