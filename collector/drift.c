@@ -10,18 +10,21 @@
 #include "error.h"
 #include "pair.h"
 #include "place.h"
+#include "trace-clock.h"
 
 static const char *base_name(const char *full)
 {
     return strchr(full, ':') + 1;
 }
 
-gboolean tcs_drift_default_clocks(TcsModel *model, char **ret_guest,
-                                  char **ret_host, GError **error)
+gboolean tcs_drift_default_clocks(TcsModel *model, const TcsLog *log,
+                                  char **ret_guest, char **ret_host,
+                                  GError **error)
 {
-    static const char *const names[] = { "mono",   "boot",     "mono_raw",
-                                         "local",  "x86-tsc",  "tai",
-                                         "global", "realtime", "perf" };
+    const char *counter = tcs_trace_clock_counter(log);
+    const char *const names[] = { "mono",   "boot",     "mono_raw",
+                                  "local",  counter,    "tai",
+                                  "global", "realtime", "perf" };
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *guest = g_strconcat("guest:", names[i], NULL);
@@ -39,8 +42,8 @@ gboolean tcs_drift_default_clocks(TcsModel *model, char **ret_guest,
         error, TCS_ERROR, TCS_ERROR_REFUSED,
         "the log has no clock of the guest that the host has as well; "
         "was an agent asked (record --agent)? Otherwise name two clocks "
-        "with --from and --to, such as guest:x86-tsc@0 and "
-        "host:x86-tsc");
+        "with --from and --to, such as guest:%s@0 and host:%s",
+        counter, counter);
     return FALSE;
 }
 
@@ -48,8 +51,7 @@ static gboolean check_names(const TcsLog *log, const char *guest,
                             const char *host, gboolean *ret_is_ticks,
                             GError **error)
 {
-    const TcsSample *first = g_ptr_array_index(log->samples, 0);
-    const char *counter = first->qmp_before->counter;
+    const char *counter = tcs_trace_clock_counter(log);
     g_autofree char *base = NULL;
     g_autofree char *why = NULL;
 
@@ -240,9 +242,8 @@ static void fill(TcsDriftBuilder *b, TcsModel *model, const TcsLog *log)
 TcsDrift *tcs_drift_new(TcsModel *model, const TcsLog *log, const char *guest,
                         const char *host, GError **error)
 {
-    const TcsSample *first = g_ptr_array_index(log->samples, 0);
     g_autofree char *counter =
-        g_strconcat("host:", first->qmp_before->counter, NULL);
+        g_strconcat("host:", tcs_trace_clock_counter(log), NULL);
     g_autoptr(TcsDrift) drift = drift_new_empty(log, guest, host);
     g_autoptr(GArray) moments =
         g_array_new(FALSE, FALSE, sizeof(TcsDriftMoment));

@@ -68,8 +68,9 @@ typedef struct {
  * those most used that the log has, and the host's of the same name.
  * TCS_ERROR_REFUSED where there is none. The caller frees both.
  */
-gboolean tcs_drift_default_clocks(TcsModel *model, char **ret_guest,
-                                  char **ret_host, GError **error);
+gboolean tcs_drift_default_clocks(TcsModel *model, const TcsLog *log,
+                                  char **ret_guest, char **ret_host,
+                                  GError **error);
 
 /*
  * Of two clocks by their names in the model. TCS_ERROR_USAGE where these are no

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "clockread/counter-kind.h"
 #include "error.h"
 #include "guest-vcpu.h"
 #include "trace-clock.h"
@@ -23,11 +24,23 @@ static guint64 read_stamp(guint64 stamp, gconstpointer data)
 
 static gboolean check_clocks(const TcsExport *export, GError **error)
 {
+    const char *counter = tcs_trace_clock_counter(export->alignment.log);
+    const struct tcs_counter_kind *kind = tcs_counter_kind_find(counter);
+
+    if (!kind || !kind->ftrace) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "trace-cmd attach takes traces recorded with the counter "
+                    "only, and ftrace has no clock that shows %s; "
+                    "`trace-clock-sync apply` takes any clock",
+                    counter);
+        return FALSE;
+    }
     if (!tcs_trace_clock_is_counter(export->alignment.guest_clock) ||
         !tcs_trace_clock_is_counter(export->alignment.host_clock)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                    "trace-cmd attach takes traces recorded with x86-tsc "
-                    "only; `trace-clock-sync apply` takes any clock");
+                    "trace-cmd attach takes traces recorded with %s only; "
+                    "`trace-clock-sync apply` takes any clock",
+                    kind->ftrace);
         return FALSE;
     }
     for (guint i = 0; i < export->cpus->len; i++) {
@@ -134,8 +147,6 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
 
 const TcsExportFormat tcs_export_attach = {
     .name = "trace-cmd-attach",
-    .guest_clock = "x86-tsc",
-    .host_clock = "x86-tsc",
     .options = (const char *const[]){ NULL },
     .run = run,
 };

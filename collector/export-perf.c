@@ -155,8 +155,6 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
 
 const TcsExportFormat tcs_export_perf = {
     .name = "perf",
-    .guest_clock = "x86-tsc",
-    .host_clock = "x86-tsc",
     .options = (const char *const[]){ "pid", NULL },
     .run = run,
 };

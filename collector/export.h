@@ -28,7 +28,7 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    /* The clocks where none are named. */
+    /* The clocks where none are named; NULL: the log's counter. */
     const char *guest_clock, *host_clock;
     /* Long options that only some formats know; NULL at the end. */
     const char *const *options;

@@ -14,6 +14,27 @@ typedef struct {
     GHashTable *last_seen; /* host CPU -> guint64 *, its last event's time */
 } Reader;
 
+/* Around the same moments, by the names that architectures have for them. */
+static const struct {
+    const char *system, *entry, *exit;
+} crossings[] = {
+    { "kvm", "kvm_entry", "kvm_exit" },
+    { "kvm_hv", "kvm_guest_enter", "kvm_guest_exit" }, /* ppc64 */
+};
+
+static void add_crossing(TcsVmWindows *windows,
+                         const struct tcs_trace_dat_event *event)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(crossings); i++) {
+        gboolean is_entry = strcmp(event->name, crossings[i].entry) == 0;
+
+        if (strcmp(event->system, crossings[i].system) == 0 &&
+            (is_entry || strcmp(event->name, crossings[i].exit) == 0)) {
+            tcs_vm_windows_add(windows, event->pid, is_entry, event->ts);
+        }
+    }
+}
+
 static int on_event(const struct tcs_trace_dat_event *event, void *data)
 {
     Reader *reader = data;
@@ -29,14 +50,7 @@ static int on_event(const struct tcs_trace_dat_event *event, void *data)
                             last);
     }
     *last = event->ts;
-    if (strcmp(event->system, "kvm") == 0) {
-        gboolean is_entry = strcmp(event->name, "kvm_entry") == 0;
-
-        if (is_entry || strcmp(event->name, "kvm_exit") == 0) {
-            tcs_vm_windows_add(reader->windows, event->pid, is_entry,
-                               event->ts);
-        }
-    }
+    add_crossing(reader->windows, event);
     return 0;
 }
 

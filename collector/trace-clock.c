@@ -8,10 +8,24 @@
 #include "error.h"
 #include "guest-vcpu.h"
 
+static const struct tcs_counter_kind *find_kind(const char *name)
+{
+    const struct tcs_counter_kind *kind = tcs_counter_kind_of_ftrace(name);
+
+    return kind ? kind : tcs_counter_kind_find(name);
+}
+
 gboolean tcs_trace_clock_is_counter(const char *name)
 {
     /* What trace-cmd calls the counter where it has a factor to nanoseconds. */
-    return tcs_counter_kind_of_ftrace(name) || g_str_equal(name, "tsc2nsec");
+    return find_kind(name) || g_str_equal(name, "tsc2nsec");
+}
+
+const char *tcs_trace_clock_counter(const TcsLog *log)
+{
+    const TcsSample *first = g_ptr_array_index(log->samples, 0);
+
+    return first->qmp_before->counter;
 }
 
 static gboolean check_is_time(const char *side, const char *name,
@@ -47,18 +61,20 @@ static const TcsModelClock *find(TcsModel *model, const char *name,
     return clock;
 }
 
-static const char *counter_name(const TcsLog *log)
+/* In a log; that of another machine is not there. */
+static const char *counter_name(const TcsLog *log, const char *name)
 {
-    const TcsSample *first = g_ptr_array_index(log->samples, 0);
+    const struct tcs_counter_kind *kind = find_kind(name);
 
-    return first->qmp_before->counter;
+    return kind ? kind->name : tcs_trace_clock_counter(log);
 }
 
 const TcsModelClock *tcs_trace_clock_host(TcsModel *model, const TcsLog *log,
                                           const char *name, GError **error)
 {
     g_autofree char *full = g_strconcat(
-        "host:", tcs_trace_clock_is_counter(name) ? counter_name(log) : name,
+        "host:",
+        tcs_trace_clock_is_counter(name) ? counter_name(log, name) : name,
         NULL);
 
     return check_is_time("host", name, error) ? find(model, full, "host", error)
@@ -80,8 +96,8 @@ const TcsModelClock *tcs_trace_clock_guest(TcsModel *model, const TcsLog *log,
         if (!vcpu) {
             return NULL;
         }
-        full = g_strdup_printf("guest:%s@%" G_GINT64_FORMAT, counter_name(log),
-                               vcpu->cpu_index);
+        full = g_strdup_printf("guest:%s@%" G_GINT64_FORMAT,
+                               counter_name(log, name), vcpu->cpu_index);
     } else if (g_str_equal(name, "local")) {
         full = g_strdup_printf("guest:local@%" G_GINT64_FORMAT, guest_cpu);
     } else {

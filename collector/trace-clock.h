@@ -10,8 +10,14 @@
 
 G_BEGIN_DECLS
 
-/* Whether ftrace's clock of this name is the machine's counter. */
+/*
+ * Whether this is a machine's counter: ftrace's clock that shows one, or the
+ * name that the counter has in logs.
+ */
 gboolean tcs_trace_clock_is_counter(const char *name);
+
+/* The name of the counter that the log's VM has. Belongs to the log. */
+const char *tcs_trace_clock_counter(const TcsLog *log);
 
 /*
  * The host's. TCS_ERROR_REFUSED where the log does not have it or it is no

@@ -72,7 +72,8 @@ static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
                  "must lie\nwhere its vCPU's thread was inside the guest.");
     g_option_context_set_description(
         context,
-        "Exit status 4 where an event does not.\n\n"
+        "Exit status 4 where an event does not. On ppc64 KVM's events are\n"
+        "kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit.\n\n"
         "Example:\n"
         "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -o host.dat\n"
         "  trace-clock-sync check run.tcs --guest guest.dat --host host.dat\n");
@@ -166,7 +167,8 @@ static int find_thread(Check *check, int cpu)
             &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
             "%s has no kvm_entry or kvm_exit of thread %" G_GINT64_FORMAT
             ", which is the guest's CPU %d: record the host with "
-            "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit`",
+            "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit` (on ppc64: "
+            "kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
             check->host->path, vcpu->thread_id, cpu);
         return 0;
     }

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "export.h"
 #include "target-options.h"
+#include "trace-clock.h"
 
 static const TcsExportFormat *const formats[] = {
     &tcs_export_perf,
@@ -39,11 +40,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TcsExport, export_clear)
 static const char description[] =
     "Formats, with the clocks they take where none are named:\n"
     "  perf              FILE,PID,OFFSET,SCALE for `perf inject --guest-data=`;\n"
-    "                    x86-tsc, which perf makes its own clock's times into\n"
+    "                    x86-tsc (or what counter the machines have), which\n"
+    "                    perf makes its own clock's times into\n"
     "  perfetto          a perfetto_manifest for an archive of both traces;\n"
     "                    boot\n"
     "  ctf               a babeltrace2 command that shows both traces; mono\n"
-    "  trace-cmd-attach  the command of that name; x86-tsc only\n\n"
+    "  trace-cmd-attach  the command of that name; x86-tsc only (on ppc64\n"
+    "                    ppc-tb)\n\n"
     "A line on standard error says how far what is written may be off.\n\n"
     "Example:\n"
     "  perf inject -i perf.data -o merged.data \\\n"
@@ -166,6 +169,13 @@ static GArray *list_cpus(const TcsLog *log)
     return cpus;
 }
 
+static const char *choose_clock(const TcsExport *export, const char *given,
+                                const char *usual)
+{
+    usual = usual ? usual : tcs_trace_clock_counter(export->alignment.log);
+    return given ? given : usual;
+}
+
 static gboolean open_log(TcsExport *export, const TcsExportFormat *format,
                          const char *path, GError **error)
 {
@@ -181,9 +191,9 @@ static gboolean open_log(TcsExport *export, const TcsExportFormat *format,
         return FALSE;
     }
     export->alignment.guest_clock =
-        options->guest_clock ? options->guest_clock : format->guest_clock;
+        choose_clock(export, options->guest_clock, format->guest_clock);
     export->alignment.host_clock =
-        options->host_clock ? options->host_clock : format->host_clock;
+        choose_clock(export, options->host_clock, format->host_clock);
     return TRUE;
 }
 

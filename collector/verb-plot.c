@@ -114,8 +114,8 @@ static gboolean plot_log(const Options *options, const char *log,
     g_autoptr(TcsDrift) drift = NULL;
 
     if (!tcs_alignment_open_log(&alignment, log, error) ||
-        (!guest &&
-         !tcs_drift_default_clocks(alignment.model, &guest, &host, error))) {
+        (!guest && !tcs_drift_default_clocks(alignment.model, alignment.log,
+                                             &guest, &host, error))) {
         return FALSE;
     }
     drift = tcs_drift_new(alignment.model, alignment.log, guest, host, error);

@@ -3,54 +3,28 @@
  * ppc64 guests under KVM HV: the hardware adds an offset to the timebase on
  * entry and takes it away on exit, never a scale, and KVM tells that offset.
  */
-#include "backend.h"
-
 #include <linux/kvm.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
-#include "clockread/counter-kind.h"
-#include "clockread/counter.h"
+#include "kvm-one-reg.h"
 
-static bool kvm_is_active(void)
+static void read_vm(struct tcs_vm_report *vm)
 {
-    return &kvm_allowed && kvm_allowed && kvm_vcpu_ioctl;
+    tcs_kvm_one_reg_read_vm(vm, "QEMU sets the guest's timebase anew when the "
+                                "VM runs again");
 }
 
-static void kvm_read_vm(struct tcs_vm_report *vm)
+static void read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
+                      struct tcs_vcpu_report *vcpu)
 {
-    vm->host_khz = (uint32_t)(tcs_counter_hz() / 1000);
-    if (!vm->running) {
-        snprintf(vm->unstable, sizeof(vm->unstable),
-                 "QEMU sets the guest's timebase anew when the VM runs again");
-    }
-}
+    uint64_t offset;
 
-static void kvm_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
-                          struct tcs_vcpu_report *vcpu)
-{
-    uint64_t offset = 0;
-    struct kvm_one_reg reg = {
-        .id = KVM_REG_PPC_TB_OFFSET,
-        .addr = (uintptr_t)&offset,
-    };
-    int ret;
-
-    vcpu->counter_before = tcs_counter_before();
-    ret = kvm_vcpu_ioctl(cpu, KVM_GET_ONE_REG, &reg);
-    vcpu->counter_after = tcs_counter_after();
-    if (ret < 0) {
-        snprintf(vcpu->reason, sizeof(vcpu->reason),
-                 "KVM does not tell the timebase's offset (%s): it must be "
-                 "KVM HV",
-                 strerror(-ret));
-        return;
+    if (tcs_kvm_one_reg_read(cpu, KVM_REG_PPC_TB_OFFSET,
+                             "the timebase's offset, as KVM HV would", vcpu,
+                             &offset) &&
+        tcs_counter_map_init(&vcpu->map, 1, 0, (int64_t)offset, 0) == 0) {
+        tcs_kvm_one_reg_finish(vm, vcpu);
     }
-    vcpu->has_map =
-        tcs_counter_map_init(&vcpu->map, 1, 0, (int64_t)offset, 0) == 0;
-    vcpu->guest_khz = vm->host_khz;
-    vcpu->source = "kvm-one-reg";
-    vcpu->ratio_source = "unity";
 }
 
 static const char *const targets[] = { "ppc64", NULL };
@@ -58,7 +32,7 @@ static const char *const targets[] = { "ppc64", NULL };
 const struct tcs_backend tcs_backend_kvm_ppc64 = {
     .targets = targets,
     .stops_with_vm = true,
-    .is_active = kvm_is_active,
-    .read_vm = kvm_read_vm,
-    .read_vcpu = kvm_read_vcpu,
+    .is_active = tcs_kvm_one_reg_is_active,
+    .read_vm = read_vm,
+    .read_vcpu = read_vcpu,
 };

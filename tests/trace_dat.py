@@ -30,7 +30,8 @@ COMMON = """\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
 print fmt: "%u", REC->number
 """
 # name: (system, id)
-EVENTS = {"kvm_entry": ("kvm", 500), "kvm_exit": ("kvm", 501), "tick": ("test", 502)}
+EVENTS = {"kvm_entry": ("kvm", 500), "kvm_exit": ("kvm", 501), "tick": ("test", 502),
+          "kvm_guest_enter": ("kvm_hv", 503), "kvm_guest_exit": ("kvm_hv", 504)}
 (DONE, DATE, BUFFER, TRACECLOCK, UNAME, OFFSET, CPUCOUNT, TRACEID, TIME_SHIFT, GUEST,
  TSC2NSEC) = 0, 1, 3, 4, 5, 7, 8, 11, 12, 13, 14
 STRINGS, HEADER_INFO, FTRACE, FORMATS, KALLSYMS, PRINTK, CMDLINES = 15, 16, 17, 18, 19, 20, 21

@@ -8,6 +8,7 @@ import subprocess
 from collections import namedtuple
 
 TRACE_CMD = shutil.which("trace-cmd", path="/usr/bin:/usr/local/bin:/bin")
+CROSSINGS = ("kvm_entry", "kvm_exit", "kvm_guest_enter", "kvm_guest_exit")
 Row = namedtuple("Row", "file pid cpu stamp event fields")
 # With several files each line begins with its file's name.
 # Releases since 3.3 may print a "-0x0" of no meaning before the time.
@@ -31,9 +32,8 @@ def judge(rows, guest_file, threads):
     """(judged, of those outside, not judged). threads: the thread of each of the guest's CPUs."""
     crossings = {thread: [] for thread in threads.values()}
     for row in rows:
-        if row.file != guest_file and row.event in ("kvm_entry", "kvm_exit") and \
-                row.pid in crossings:
-            crossings[row.pid].append((row.stamp, row.event == "kvm_exit"))
+        if row.file != guest_file and row.event in CROSSINGS and row.pid in crossings:
+            crossings[row.pid].append((row.stamp, row.event.endswith("_exit")))
     judged = outside = unknown = 0
     for row in rows:
         if row.file != guest_file:

@@ -195,6 +195,16 @@ def test_check():
             assert (status == 4) == ("outside" in said), said
 
 
+def test_check_ppc64():
+    """check: ppc64 has other names for entry and exit; without any it says what to record"""
+    for crossings, status in ((("kvm_guest_enter", "kvm_guest_exit"), 0),
+                              (("tick", "tick"), 4)):
+        with Case(crossings=crossings) as case:
+            case.apply()
+            said = case.check(status=status)
+            assert ("0 not: " in said) if status == 0 else ("kvm_hv:" in said), said
+
+
 def test_again():
     """applied twice, and over trace-cmd's own correction: the last one counts"""
     theirs = struct.pack("<QIIIqqqIqqq", 7, 0, 2, 1, 0, 10**15, 1, 1, 0, 10**15, 1) + bytes(16)

@@ -318,6 +318,33 @@ def test_ctf_block():
                 f"--component=b:src.ctf.fs {quoted[1]}"), clock)
 
 
+def of_machine(export, counter):
+    """The same log, had it been made on a machine with another counter."""
+    export.log.write_text(export.log.read_text().replace("x86-tsc", counter))
+
+
+def test_other_counters():
+    """perf and trace-cmd-attach: the counter is the log's, by the name it has there"""
+    for counter in ("ppc-tb", "arm-cntvct"):
+        with Export(World(vcpus=[Vcpu(0, offset=-123456789012)])) as export:
+            of_machine(export, counter)
+            assert export.run("perf", "--pid", 5) == "perf.data.guest,5,-123456789012,1\n"
+            assert f"guest {counter} as host {counter}: within 0 ticks" in export.err, export.err
+            named = export.run("perf", "--pid", 5, "--guest-clock", counter, "--host-clock", counter)
+            assert named == "perf.data.guest,5,-123456789012,1\n", named
+            export.run("perf", "--pid", 5, "--guest-clock", "x86-tsc", status=REFUSED)
+            assert "guest:x86-tsc" in export.err, export.err
+            if counter == "ppc-tb":
+                words = export.run("trace-cmd-attach").split()
+                assert words[5] == "123456789012,1,0,0", words
+                export.run("trace-cmd-attach", "--guest-clock", "mono", status=REFUSED)
+                assert "with ppc-tb only" in export.err, export.err
+            else:
+                # There is no such clock of ftrace's.
+                export.run("trace-cmd-attach", status=REFUSED)
+                assert counter in export.err and "apply" in export.err, export.err
+
+
 def test_attach():
     """trace-cmd-attach: one offset for each CPU, added as readers add it, and its thread"""
     world = World(vcpus=[Vcpu(0, offset=-10**12), Vcpu(1, offset=-10**12 + 5000)])

@@ -130,6 +130,22 @@ def test_drift():
         not picture.parts(UNKNOWN, PANEL_LEFT, 110, is_fill=False)
 
 
+def test_counter_alone():
+    """without an agent the pictures are of the counter, by the name it has in the log"""
+    def edit(counter):
+        def apply(lines):
+            for line in lines[1:]:
+                line["guest"] = None
+                for reply in ("qmp-before", "qmp-after"):
+                    line[reply]["counter"] = counter
+        return apply
+
+    for counter in ("x86-tsc", "arm-cntvct", "ppc-tb"):
+        picture, _ = drift(World(), edit=edit(counter))
+        assert f"guest:{counter}" in picture.title and f"host:{counter}" in picture.title, \
+            picture.title
+
+
 JUMP = START + 2 * SECOND + SECOND // 4
 
 

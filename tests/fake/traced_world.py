@@ -79,14 +79,15 @@ class World:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return path
 
-    def write_traces(self, directory, host_clock, guest_clock, margin_ns=10000, **options):
+    def write_traces(self, directory, host_clock, guest_clock, margin_ns=10000,
+                     crossings=("kvm_entry", "kvm_exit"), **options):
         """(host's path, guest's path); events are at least margin_ns inside their windows."""
         host, guest = [], {0: [], 1: []}
         margin = margin_ns * KHZ // 10**6
         for cpu, thread in enumerate(THREADS):
             at, number = START + SECOND // 10, 0
             while at < START + (self.seconds - 1) * SECOND + SECOND // 2:
-                host.append((at, "kvm_entry", thread, cpu))
+                host.append((at, crossings[0], thread, cpu))
                 inside = at + margin
                 for _ in range(3):
                     guest[cpu].append((self.stamp("guest", guest_clock, cpu, inside), "tick", 7,
@@ -94,7 +95,7 @@ class World:
                     inside += self.rng.randrange(1, 3000)
                     number += 1
                 at = inside + margin
-                host.append((at, "kvm_exit", thread, cpu))
+                host.append((at, crossings[1], thread, cpu))
                 at += self.rng.randrange(1, SECOND // 100)
         host = [(self.stamp("host", host_clock, 0, at), *rest) for at, *rest in sorted(host)]
         paths = directory / "host.dat", directory / "guest.dat"

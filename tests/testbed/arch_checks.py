@@ -3,6 +3,8 @@
 # programs know nothing of, every clock, `show`, `record` and `map`, 200 readings. How the truth is
 # had is the architecture's business: a function truth(context) that gives the guest's offset.
 import json
+import re
+import time
 
 from measure import CLOCKS, SCHEMA, clock, mount_tracefs, query, show_ok, start_agent, wait_for
 from recording import look, since
@@ -13,6 +15,7 @@ LOG = "/run/run.tcs"
 READINGS = 200
 PROBES = 10
 MARKED = ("local", "global", "perf", "uptime")
+TRACING = "/sys/kernel/tracing"
 SECONDS = 120
 
 
@@ -46,11 +49,32 @@ def show_all(context):
         context.note(clock(show_ok(host, f"{where} --clock {name}", SECONDS), name)[0])
 
 
-def _read(machine):
+    # One that has no offset, as it counts events: its numbers ascend.
+    first, second = (_read(guest, ("counter",))["counter"] for _ in range(2))
+    context.note(second)
+    assert first["unit"] == "count" and first["value"] < second["value"], (first, second)
+
+
+def _read(machine, clocks=CLOCKS):
     """Bracketed readings that the recording knows nothing of."""
-    reply = json.loads(machine.check("trace-clock-agent --once", SECONDS))
+    reply = json.loads(machine.check(f"trace-clock-agent --once --clocks {','.join(clocks)}",
+                                     SECONDS))
     SCHEMA.check_reply("guest-get-trace-clocks", reply)
-    return {r["clock"]: r for r in reply["readings"] if r["clock"] in CLOCKS}
+    assert {r["clock"] for r in reply["readings"]} == set(clocks), reply
+    return {r["clock"]: r for r in reply["readings"]}
+
+
+def ftrace_counter(context):
+    """ftrace's clock of that name is the counter: its stamp lies between two readings"""
+    guest, name = context.guest, context.counter
+    guest.check(f"echo {name} >{TRACING}/trace_clock")
+    before = _read(guest, (name,))[name]["counter-before"]
+    guest.check(f"echo here >{TRACING}/trace_marker")
+    after = _read(guest, (name,))[name]["counter-after"]
+    event = guest.check(f"grep ': here$' {TRACING}/trace").strip()
+    context.note(event)
+    stamp = int(re.search(r" (\d+): ", event).group(1))
+    assert before < stamp < after, (before, event, after)
 
 
 def _map(context, source, target, values):
@@ -101,18 +125,30 @@ def record(context):
     _hold(context, "host", [host for _, host in probes])
 
 
-def stop_and_cont(context):
-    """QMP stop and cont: not stable in between, a new epoch with the cause cont after"""
+def export(context):
+    """export: perf is given the counter's offset, and a bound that holds the true one."""
+    done = context.arch.run(f"trace-clock-sync export {LOG} perf --pid 1", SECONDS)
+    context.note(done.out + done.err)
+    assert done.status == 0, done
+    offset, scale = done.out.strip().split(",")[-2:]
+    bound = int(re.search(r"within (\d+) ticks", done.err).group(1))
+    assert scale == "1" and abs(int(offset) - context.truth()) <= bound, (done, context.truth())
+
+
+def stop_and_cont(context, seconds=0):
+    """QMP stop and cont: not stable in between, a new epoch with the cause cont after, and the
+    counter behind what it would have been. Returns the reply then."""
     guest = context.guest
     before = look(guest)
     guest.qmp("stop")
     stopped = query(guest)
     assert not stopped["running"] and not stopped["vcpus"][0]["stable"], stopped
     context.note(stopped["vcpus"][0]["reason"])
+    time.sleep(seconds)
     guest.qmp("cont")
     after = look(guest)
     moved = after["vcpus"][0]["offset"] - before["vcpus"][0]["offset"]
     context.note(f"the offset moved by {moved} ticks")
     assert moved < 0 and all(v["stable"] for v in after["vcpus"]), after
     assert since(before, after) == [(n, "cont") for n in range(guest.vcpus)], after["epochs"]
-    held(context, guest)
+    return after

@@ -30,10 +30,19 @@ GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console")
 BOOT_SECONDS = 300
 
 
-def _add_ours(layer, workshop, system):
-    for source, target in BINARIES.items():
+# A guest's image is unpacked twice emulated: only what it runs.
+GUEST_PROGRAMS = ("guest-agent/trace-clock-agent",)
+TRACE_CMD = "usr/bin/trace-cmd"
+
+
+def _ours(workshop, system, programs):
+    layer = image.Layer()
+    for source in programs:
         if workshop.has(source):
-            system.add_program(layer, workshop.build / source, target)
+            system.add_program(layer, workshop.build / source, BINARIES[source])
+    path = workshop.path("ours.cpio.gz")
+    layer.write(path)
+    return path
 
 
 def _images(workshop, system, machine):
@@ -41,15 +50,13 @@ def _images(workshop, system, machine):
     def base(modules):
         return image.base_layer(system.kernel, modules, system.root / "bin/busybox")
 
-    ours = image.Layer()
-    _add_ours(ours, workshop, system)
-    ours_path = workshop.path("ours.cpio.gz")
-    ours.write(ours_path)
+    guest = base(GUEST_MODULES)
+    system.add_program(guest, system.root / TRACE_CMD)
     guest_path = image.join(workshop.path("guest.initrd"),
-                            [base(GUEST_MODULES).cached("arch-guest"), ours_path])
+                            [guest.cached("arch-guest"), _ours(workshop, system, GUEST_PROGRAMS)])
     host = base(HOST_MODULES + machine.modules)
     system.add_program(host, system.qemu)
-    system.add_program(host, system.root / "usr/bin/trace-cmd")
+    system.add_program(host, system.root / TRACE_CMD)
     host.add("boot/vmlinuz", system.kernel.image)
     for name in ("slof.bin", "efi-virtio.rom"):
         file = system.root / "usr/share/qemu" / name
@@ -60,7 +67,7 @@ def _images(workshop, system, machine):
     wrapped_path = workshop.path("wrapped.cpio.gz")
     wrapped.write(wrapped_path)
     return image.join(workshop.path("host.initrd"),
-                      [host.cached("arch-host"), wrapped_path, ours_path])
+                      [host.cached("arch-host"), wrapped_path, _ours(workshop, system, BINARIES)])
 
 
 class ArchHost(Host):

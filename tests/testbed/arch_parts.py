@@ -20,8 +20,8 @@ ARCHITECTURES = {a.name: a for a in (
 SYSTEM_RELEASE = "bookworm"
 # What programs are linked with, and what runs in the machines.
 SYSTEM_PACKAGES = ("libglib2.0-dev", "libjson-c-dev", "libtracefs-dev", "libtraceevent-dev",
-                   "libtracecmd-dev", "libvirt-dev", "trace-cmd", "busybox-static",
-                   "qemu-guest-agent")
+                   "libtracecmd-dev", "libcairo2-dev", "libvirt-dev", "trace-cmd",
+                   "busybox-static")
 # Newer than what is tested in it: its emulation of these hosts has fewer faults.
 EMULATOR_RELEASE = "trixie"
 EMULATOR_KEEPS = ("usr/bin/qemu-system-aarch64", "usr/bin/qemu-system-ppc64", stock.MULTIARCH,

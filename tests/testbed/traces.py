@@ -15,7 +15,8 @@ from measure import mount_tracefs, start_agent, wait_for
 GUEST_CLOCKS = ("x86-tsc", "mono", "boot", "local")
 # What a guest does meanwhile: timers, sleeps, processes.
 LOAD = "for i in 1 2 3 4 5 6 7 8; do cat /proc/stat >/dev/null; usleep 60000; done"
-EVENTS = "-e kvm:kvm_entry -e kvm:kvm_exit"
+CROSSINGS = ("kvm:kvm_entry", "kvm:kvm_exit")
+EVENTS = " ".join(f"-e {name}" for name in CROSSINGS)
 KVM_ENABLED = "/sys/kernel/tracing/events/kvm/kvm_entry/enable"
 WITHIN = re.compile(r"within (\d+) (ns|ticks), half of the time within (\d+)")
 TIGHTEST = re.compile(r"tightest: (\d+) \S+ after an entry .*?, (\d+) \S+ before an exit")
@@ -69,13 +70,15 @@ class Log:
 
 
 class HostTrace:
-    """Every kvm_entry and kvm_exit."""
+    """Every entry into a guest and exit from it; events: their names, an entry first."""
 
-    def __init__(self, host, clock):
+    def __init__(self, host, clock, events=CROSSINGS):
         self.host, self.clock = host, clock
-        self._pid = start(host, f"trace-cmd record {EVENTS} -C {clock} -o host.dat",
+        words = " ".join(f"-e {event}" for event in events)
+        self._pid = start(host, f"trace-cmd record {words} -C {clock} -o host.dat",
                           "/run/host.log")
-        wait_for(host, f"[ $(cat {KVM_ENABLED}) = 1 ]", 60)
+        enabled = f"/sys/kernel/tracing/events/{events[-1].replace(':', '/')}/enable"
+        wait_for(host, f"[ $(cat {enabled}) = 1 ]", 60)
 
     def stop(self):
         stop(self.host, self._pid, "/run/host.log")
