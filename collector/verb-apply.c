@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "coverage.h"
 #include "error.h"
 #include "guest-vcpu.h"
 #include "target-options.h"
@@ -163,6 +164,25 @@ static gboolean ensure_id(const struct tcs_trace_dat *dat,
     return TRUE;
 }
 
+/* The format has room for one thread of each CPU. */
+static void tell_of_threads(const Apply *apply,
+                            const struct tcs_trace_dat_vcpu *vcpus, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(GArray) threads =
+            tcs_guest_threads(apply->alignment.log, i, NULL);
+
+        if (threads && threads->len > 1) {
+            fprintf(stderr,
+                    "%s: the log has %u threads for CPU %u, one after the "
+                    "other (QEMU was started anew); KernelShark is told of the "
+                    "one that it saw most, %u\n",
+                    g_get_prgname(), threads->len, i, vcpus[i].thread_id);
+            return;
+        }
+    }
+}
+
 /*
  * Tells the host's file which thread is which of the guest's CPUs. CPUs without
  * events are among them, because readers number them from 0.
@@ -189,6 +209,7 @@ static gboolean add_guest(const Apply *apply, guint64 guest_id,
         vcpus[i].cpu = i;
         vcpus[i].thread_id = vcpu ? (uint32_t)vcpu->thread_id : 0;
     }
+    tell_of_threads(apply, vcpus, n);
     tcs_trace_dat_add_guest(options, apply->alignment.log->vm, guest_id, vcpus,
                             n);
     return TRUE;
@@ -311,9 +332,11 @@ static int run(int argc, char **argv, GError **error)
     if (!parse_options(&argc, &argv, &options, error)) {
         return TCS_ERROR_USAGE;
     }
-    if (!tcs_alignment_open_log(&apply.alignment, argv[1], error) ||
+    if (!tcs_alignment_open_log(&apply.alignment, argv[1], options.traces.boot,
+                                error) ||
         !open_files(&apply, &options, error) ||
         !tcs_alignment_compute(&apply.alignment, apply.guest, error) ||
+        !tcs_coverage_check(&apply.alignment, apply.guest, error) ||
         !write_files(&apply,
                      apply.host && (!options.output || options.host_output),
                      error)) {
