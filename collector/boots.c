@@ -37,13 +37,6 @@ static GArray *list_boots(const TcsLog *log)
     return boots;
 }
 
-guint tcs_boots_count(const TcsLog *log)
-{
-    g_autoptr(GArray) boots = list_boots(log);
-
-    return boots->len;
-}
-
 static char *describe(const GArray *boots)
 {
     GString *text = g_string_new(NULL);

@@ -10,10 +10,6 @@
 
 G_BEGIN_DECLS
 
-/* How many: changes of the boot id, and one; 0 without any answer of a guest.
- */
-guint tcs_boots_count(const TcsLog *log);
-
 /*
  * Leaves in the log the samples of one boot alone: `which` is its number, from
  * 1 on in their order, or its boot id (/proc/sys/kernel/random/boot_id).
