@@ -57,6 +57,9 @@ static gboolean check_options(const Options *options, GError **error)
                 "--host-clock what clock it was recorded with";
     } else if (options->host_output && !traces->host) {
         wrong = "--host-output takes --host";
+    } else if (options->output && options->host_output &&
+               g_str_equal(options->output, options->host_output)) {
+        wrong = "--output and --host-output are one file";
     } else if (traces->host &&
                tcs_trace_file_is_same(traces->guest, traces->host)) {
         wrong = "--guest and --host are one file";
