@@ -135,6 +135,13 @@ static gboolean open_files(Apply *apply, const Options *options, GError **error)
     if (!apply->guest) {
         return FALSE;
     }
+    if (apply->guest->dat.n_cpus == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "%s has no events: was the guest reset while trace-cmd "
+                    "recorded?",
+                    traces->guest);
+        return FALSE;
+    }
     tcs_trace_options_set_clocks(traces, apply->guest, apply->host,
                                  &apply->alignment);
     return TRUE;

@@ -432,6 +432,15 @@ def test_reset():
                 assert "--boot" in case.check(status=4)
 
 
+def test_no_events():
+    """what trace-cmd leaves of a guest that was reset: a file with no CPU in it"""
+    with Case() as case:
+        trace_dat.TraceDat("mono", {}).write(case.guest)
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        assert "no events" in case.apply(status=4)
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+
+
 def test_not_of_one_time():
     """a trace of before the log, or of another VM: refused, and nothing is written"""
     with Case() as case:
