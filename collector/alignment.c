@@ -4,17 +4,21 @@
  */
 #include "alignment.h"
 
+#include "boots.h"
 #include "trace-clock.h"
 #include "warnings.h"
 
 gboolean tcs_alignment_open_log(TcsAlignment *alignment, const char *path,
-                                GError **error)
+                                const char *boot, GError **error)
 {
     alignment->log = tcs_log_read(path, error);
     if (!alignment->log) {
         return FALSE;
     }
     tcs_warnings_print(path, alignment->log->warnings);
+    if (boot && !tcs_boots_keep(alignment->log, boot, error)) {
+        return FALSE;
+    }
     alignment->model = tcs_model_new(alignment->log, error);
     return alignment->model != NULL;
 }
@@ -54,6 +58,7 @@ gboolean tcs_alignment_compute(TcsAlignment *alignment,
         if (!table) {
             g_prefix_error(error, "CPU %u of %s: ", guest->dat.cpus[i],
                            guest->path);
+            tcs_boots_explain(alignment->log, error);
             return FALSE;
         }
         g_ptr_array_add(alignment->tables, table);

@@ -21,9 +21,12 @@ typedef struct {
     const TcsShiftTable **cpu_tables; /* for each of the guest's CPUs */
 } TcsAlignment;
 
-/* Reads the log; what it leaves out is told on standard error. */
+/*
+ * Reads the log; what it leaves out is told on standard error. `boot`: see
+ * tcs_boots_keep(); NULL: all of it.
+ */
 gboolean tcs_alignment_open_log(TcsAlignment *alignment, const char *path,
-                                GError **error);
+                                const char *boot, GError **error);
 
 /*
  * Fills tables and cpu_tables, from guest_clock to host_clock, which the caller

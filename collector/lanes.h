@@ -30,8 +30,8 @@ typedef struct {
 } TcsMark;
 
 typedef struct {
-    guint32 cpu;              /* of the guest */
-    int thread;               /* on the host; 0 where not known */
+    guint32 cpu; /* of the guest */
+    int thread;  /* on the host; 0: not known; negative: several, joined */
     TcsMark *marks[TCS_ROWS]; /* n_columns of each */
     guint64 n_events;
     guint64 n_outside;

@@ -2,6 +2,7 @@
 /*
  * trace-clock-sync: finds the verb and prints its error. Knows nothing of VMs.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -92,6 +93,13 @@ int main(int argc, char **argv)
     program = g_strdup_printf("trace-clock-sync %s", verb->name);
     g_set_prgname(program);
     status = verb->run(argc - 1, argv + 1, &error);
+    /* Also where a verb printed and did not look whether it could. */
+    if ((fflush(stdout) == EOF || ferror(stdout)) && !error) {
+        g_set_error(&error, TCS_ERROR, TCS_ERROR_FILE,
+                    "cannot write all to standard output: %s",
+                    g_strerror(errno));
+        status = TCS_ERROR_FILE;
+    }
     if (error) {
         fprintf(stderr, "%s: %s\n", program, error->message);
     }

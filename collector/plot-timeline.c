@@ -187,7 +187,9 @@ static void label_lane(Drawing *d, const TcsLane *lane)
 {
     const double height = d->height / TCS_ROWS;
     g_autofree char *name = g_strdup_printf("vCPU %u", lane->cpu);
-    g_autofree char *thread = g_strdup_printf("thread %d", lane->thread);
+    g_autofree char *thread = lane->thread < 0
+                                  ? g_strdup("several threads")
+                                  : g_strdup_printf("thread %d", lane->thread);
 
     plot_text(d->canvas, 16, d->y + d->height / 2 - 2, PLOT_TEXT_SIZE,
               PLOT_LEFT, PLOT_TEXT, name);

@@ -75,7 +75,8 @@ gboolean tcs_plot_traces_options_any(const TcsPlotTracesOptions *options)
 {
     return options->range.zoom || options->range.around ||
            options->range.width || options->cpus ||
-           options->files.guest_clock || options->files.host_clock;
+           options->files.guest_clock || options->files.host_clock ||
+           options->files.boot;
 }
 
 static void warn(const char *what)
@@ -140,7 +141,8 @@ static gboolean open_all(Plot *plot, const char *log, GError **error)
 {
     const TcsTraceOptions *files = &plot->options->files;
 
-    if (log && !tcs_alignment_open_log(&plot->alignment, log, error)) {
+    if (log &&
+        !tcs_alignment_open_log(&plot->alignment, log, files->boot, error)) {
         return FALSE;
     }
     plot->host = tcs_trace_file_open(files->host, error);
@@ -208,15 +210,19 @@ static gint compare_cpus(gconstpointer a, gconstpointer b)
 
 static gboolean thread_of(Plot *plot, guint32 cpu, int *ret, GError **error)
 {
-    const TcsVcpu *vcpu;
+    g_autoptr(GError) local = NULL;
 
     if (!plot->alignment.log) {
         *ret = cpu < (guint32)plot->n_threads ? plot->threads[cpu] : 0;
         return TRUE;
     }
-    vcpu = tcs_guest_vcpu(plot->alignment.log, cpu, error);
-    *ret = vcpu ? (int)vcpu->thread_id : 0;
-    return vcpu != NULL;
+    *ret =
+        tcs_guest_join_windows(plot->alignment.log, cpu, plot->windows, &local);
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean add_lanes(Plot *plot, GError **error)

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "shift-course.h"
+#include "shift-guides.h"
 
 /* Steps between two samples: a clock's course bends in between. */
 #define STEPS 4
@@ -290,6 +291,31 @@ static void merge(Builder *b)
     b->table->points = kept;
 }
 
+/* The moments of samples: between them less is known. */
+static GArray *list_anchors(const Builder *b, const TcsLog *log)
+{
+    const GArray *points = b->table->points;
+    const guint64 last = g_array_index(points, Point, points->len - 1).time;
+    GArray *anchors = g_array_new(FALSE, FALSE, sizeof(TcsShiftAnchor));
+    guint64 from = g_array_index(points, Point, 0).time, lo, hi;
+
+    for (guint i = 0; i < log->samples->len; i++) {
+        const TcsSample *sample = g_ptr_array_index(log->samples, i);
+        TcsShiftAnchor anchor;
+
+        if (tcs_shift_point_near(&b->course, sample->window.lo.ticks,
+                                 &anchor.point, NULL) &&
+            anchor.point.time >= from && anchor.point.time <= last &&
+            tcs_model_convert(b->course.model, b->course.from, b->course.to,
+                              anchor.point.time, &lo, &hi, NULL)) {
+            anchor.width = hi - lo;
+            from = anchor.point.time + 1;
+            g_array_append_val(anchors, anchor);
+        }
+    }
+    return anchors;
+}
+
 TcsShiftTable *tcs_shift_table_new(TcsModel *model, const TcsLog *log,
                                    const TcsModelClock *from,
                                    const TcsModelClock *to, GError **error)
@@ -299,6 +325,7 @@ TcsShiftTable *tcs_shift_table_new(TcsModel *model, const TcsLog *log,
     g_autofree char *name =
         g_strconcat("host:", first->qmp_before->counter, NULL);
     g_autoptr(GArray) gap_before = g_array_new(FALSE, FALSE, sizeof(gboolean));
+    g_autoptr(GArray) anchors = NULL;
     Builder builder = { .course = { .model = model,
                                     .counter =
                                         tcs_model_find(model, name, error),
@@ -325,6 +352,8 @@ TcsShiftTable *tcs_shift_table_new(TcsModel *model, const TcsLog *log,
         return NULL;
     }
     merge(&builder);
+    anchors = list_anchors(&builder, log);
+    table->guided = tcs_shift_guided(table->points, table->gaps, anchors);
     return g_steal_pointer(&table);
 }
 
@@ -332,6 +361,7 @@ void tcs_shift_table_free(TcsShiftTable *table)
 {
     if (table) {
         g_clear_pointer(&table->points, g_array_unref);
+        g_clear_pointer(&table->guided, g_array_unref);
         g_clear_pointer(&table->gaps, g_array_unref);
         g_clear_pointer(&table->bounds, g_array_unref);
         g_free(table);
@@ -407,7 +437,7 @@ guint64 tcs_shift_table_bound_for(const TcsShiftTable *table, double part)
 struct tcs_trace_dat_shift tcs_shift_table_shift(const TcsShiftTable *table)
 {
     return (struct tcs_trace_dat_shift){
-        (const struct tcs_trace_dat_point *)table->points->data,
-        table->points->len
+        (const struct tcs_trace_dat_point *)table->guided->data,
+        table->guided->len
     };
 }

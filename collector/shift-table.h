@@ -19,6 +19,7 @@ typedef struct {
 
 typedef struct {
     GArray *points; /* of struct tcs_trace_dat_point, at least 2 */
+    GArray *guided; /* those, and what leads readers beyond: shift-guides.h */
     GArray *gaps;   /* of TcsShiftGap */
     /*
      * For each segment between two points, a guint64: what a reader makes of a
@@ -51,7 +52,7 @@ guint64 tcs_shift_table_bound_at(const TcsShiftTable *table, guint64 shown);
  */
 guint64 tcs_shift_table_bound_for(const TcsShiftTable *table, double part);
 
-/* Points and count as the writer takes them; borrows from the table. */
+/* Guided points as the writer takes them; borrows from the table. */
 struct tcs_trace_dat_shift tcs_shift_table_shift(const TcsShiftTable *table);
 
 G_END_DECLS

@@ -94,7 +94,8 @@ static TcsTraceFile *open_file(const char *path, int flags, GError **error)
     int ret;
 
     file->path = g_strdup(path);
-    file->fd = open(path, flags | O_CLOEXEC);
+    /* No waiting for the other end, where it is a pipe. */
+    file->fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
     if (file->fd < 0) {
         set_failed(error, is_extended ? "cannot extend" : "cannot read", path);
         return NULL;

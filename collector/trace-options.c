@@ -17,6 +17,9 @@ void tcs_trace_options_add(TcsTraceOptions *options, GOptionContext *context,
           "NAME" },
         { "host-clock", 0, 0, G_OPTION_ARG_STRING, &options->host_clock,
           "the same for the host's", "NAME" },
+        { "boot", 0, 0, G_OPTION_ARG_STRING, &options->boot,
+          "of which boot the guest's trace is, where the log has several",
+          "NUMBER|ID" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
@@ -40,4 +43,5 @@ void tcs_trace_options_clear(TcsTraceOptions *options)
     g_free(options->host);
     g_free(options->guest_clock);
     g_free(options->host_clock);
+    g_free(options->boot);
 }

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 typedef struct {
     char *guest, *host;             /* files, or NULL */
     char *guest_clock, *host_clock; /* NULL: what the files say */
+    char *boot;                     /* NULL: all that the log has */
 } TcsTraceOptions;
 
 /*

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "coverage.h"
 #include "error.h"
 #include "guest-vcpu.h"
 #include "target-options.h"
@@ -56,6 +57,9 @@ static gboolean check_options(const Options *options, GError **error)
                 "--host-clock what clock it was recorded with";
     } else if (options->host_output && !traces->host) {
         wrong = "--host-output takes --host";
+    } else if (options->output && options->host_output &&
+               g_str_equal(options->output, options->host_output)) {
+        wrong = "--output and --host-output are one file";
     } else if (traces->host &&
                tcs_trace_file_is_same(traces->guest, traces->host)) {
         wrong = "--guest and --host are one file";
@@ -131,6 +135,13 @@ static gboolean open_files(Apply *apply, const Options *options, GError **error)
     if (!apply->guest) {
         return FALSE;
     }
+    if (apply->guest->dat.n_cpus == 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "%s has no events: was the guest reset while trace-cmd "
+                    "recorded?",
+                    traces->guest);
+        return FALSE;
+    }
     tcs_trace_options_set_clocks(traces, apply->guest, apply->host,
                                  &apply->alignment);
     return TRUE;
@@ -163,6 +174,25 @@ static gboolean ensure_id(const struct tcs_trace_dat *dat,
     return TRUE;
 }
 
+/* The format has room for one thread of each CPU. */
+static void tell_of_threads(const Apply *apply,
+                            const struct tcs_trace_dat_vcpu *vcpus, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(GArray) threads =
+            tcs_guest_threads(apply->alignment.log, i, NULL);
+
+        if (threads && threads->len > 1) {
+            fprintf(stderr,
+                    "%s: the log has %u threads for CPU %u, one after the "
+                    "other (QEMU was started anew); KernelShark is told of the "
+                    "one that it saw most, %u\n",
+                    g_get_prgname(), threads->len, i, vcpus[i].thread_id);
+            return;
+        }
+    }
+}
+
 /*
  * Tells the host's file which thread is which of the guest's CPUs. CPUs without
  * events are among them, because readers number them from 0.
@@ -189,6 +219,7 @@ static gboolean add_guest(const Apply *apply, guint64 guest_id,
         vcpus[i].cpu = i;
         vcpus[i].thread_id = vcpu ? (uint32_t)vcpu->thread_id : 0;
     }
+    tell_of_threads(apply, vcpus, n);
     tcs_trace_dat_add_guest(options, apply->alignment.log->vm, guest_id, vcpus,
                             n);
     return TRUE;
@@ -311,9 +342,11 @@ static int run(int argc, char **argv, GError **error)
     if (!parse_options(&argc, &argv, &options, error)) {
         return TCS_ERROR_USAGE;
     }
-    if (!tcs_alignment_open_log(&apply.alignment, argv[1], error) ||
+    if (!tcs_alignment_open_log(&apply.alignment, argv[1], options.traces.boot,
+                                error) ||
         !open_files(&apply, &options, error) ||
         !tcs_alignment_compute(&apply.alignment, apply.guest, error) ||
+        !tcs_coverage_check(&apply.alignment, apply.guest, error) ||
         !write_files(&apply,
                      apply.host && (!options.output || options.host_output),
                      error)) {

@@ -123,7 +123,7 @@ static gboolean open_all(Check *check, const char *log,
 {
     TcsAlignment *alignment = &check->alignment;
 
-    if (!tcs_alignment_open_log(alignment, log, error)) {
+    if (!tcs_alignment_open_log(alignment, log, options->boot, error)) {
         return FALSE;
     }
     check->host = tcs_trace_file_open(options->host, error);
@@ -148,33 +148,41 @@ static gboolean open_all(Check *check, const char *log,
     return TRUE;
 }
 
-/* The thread of a guest's CPU; 0 and the error set where there is none. */
+/*
+ * The thread of a guest's CPU, or the number of several joined; 0 and the error
+ * set where there is none.
+ */
 static int find_thread(Check *check, int cpu)
 {
     gpointer found;
-    const TcsVcpu *vcpu;
+    int thread;
 
     if (g_hash_table_lookup_extended(check->threads, GINT_TO_POINTER(cpu), NULL,
                                      &found)) {
         return GPOINTER_TO_INT(found);
     }
-    vcpu = tcs_guest_vcpu(check->alignment.log, cpu, &check->error);
-    if (!vcpu) {
+    thread = tcs_guest_join_windows(check->alignment.log, cpu, check->windows,
+                                    &check->error);
+    if (check->error) {
         return 0;
     }
-    if (!tcs_vm_windows_knows(check->windows, (int)vcpu->thread_id)) {
+    if (!tcs_vm_windows_knows(check->windows, thread)) {
+        g_autofree char *name = thread < 0
+                                    ? g_strdup("any of the threads")
+                                    : g_strdup_printf("thread %d", thread);
+
         g_set_error(
             &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
-            "%s has no kvm_entry or kvm_exit of thread %" G_GINT64_FORMAT
-            ", which is the guest's CPU %d: record the host with "
-            "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit` (on ppc64: "
-            "kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
-            check->host->path, vcpu->thread_id, cpu);
+            "%s has no kvm_entry or kvm_exit of %s that the log names for the "
+            "guest's CPU %d: is it of this VM and of this time? Record the "
+            "host with `trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit` (on "
+            "ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
+            check->host->path, name, cpu);
         return 0;
     }
     g_hash_table_insert(check->threads, GINT_TO_POINTER(cpu),
-                        GINT_TO_POINTER((int)vcpu->thread_id));
-    return (int)vcpu->thread_id;
+                        GINT_TO_POINTER(thread));
+    return thread;
 }
 
 static void note_slack(Slack *slack, guint64 distance,

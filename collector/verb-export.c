@@ -181,7 +181,7 @@ static gboolean open_log(TcsExport *export, const TcsExportFormat *format,
 {
     const TcsExportOptions *options = export->options;
 
-    if (!tcs_alignment_open_log(&export->alignment, path, error)) {
+    if (!tcs_alignment_open_log(&export->alignment, path, NULL, error)) {
         return FALSE;
     }
     export->cpus = list_cpus(export->alignment.log);

@@ -113,7 +113,7 @@ static gboolean plot_log(const Options *options, const char *log,
     g_autofree char *host = g_strdup(options->to);
     g_autoptr(TcsDrift) drift = NULL;
 
-    if (!tcs_alignment_open_log(&alignment, log, error) ||
+    if (!tcs_alignment_open_log(&alignment, log, NULL, error) ||
         (!guest && !tcs_drift_default_clocks(alignment.model, alignment.log,
                                              &guest, &host, error))) {
         return FALSE;

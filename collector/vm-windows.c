@@ -8,6 +8,7 @@
 typedef struct {
     guint64 ts;
     gboolean is_entry;
+    int thread; /* which did it */
 } Crossing;
 
 typedef struct {
@@ -44,7 +45,7 @@ void tcs_vm_windows_add(TcsVmWindows *windows, int thread, gboolean is_entry,
 {
     GArray *crossings =
         g_hash_table_lookup(windows->threads, GINT_TO_POINTER(thread));
-    const Crossing crossing = { ts, is_entry };
+    const Crossing crossing = { ts, is_entry, thread };
 
     if (!crossings) {
         crossings = g_array_new(FALSE, FALSE, sizeof(Crossing));
@@ -52,6 +53,35 @@ void tcs_vm_windows_add(TcsVmWindows *windows, int thread, gboolean is_entry,
                             crossings);
     }
     g_array_append_val(crossings, crossing);
+}
+
+static gint compare_crossings(gconstpointer a, gconstpointer b)
+{
+    const guint64 x = ((const Crossing *)a)->ts, y = ((const Crossing *)b)->ts;
+
+    return x < y ? -1 : x > y;
+}
+
+void tcs_vm_windows_join(TcsVmWindows *windows, int thread, const int *threads,
+                         guint n)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(Crossing));
+
+    for (guint i = 0; i < n; i++) {
+        const GArray *crossings =
+            g_hash_table_lookup(windows->threads, GINT_TO_POINTER(threads[i]));
+
+        if (crossings) {
+            g_array_append_vals(all, crossings->data, crossings->len);
+        }
+    }
+    /* It keeps the order of those that are equal. */
+    g_array_sort(all, compare_crossings);
+    if (all->len > 0) {
+        g_hash_table_replace(windows->threads, GINT_TO_POINTER(thread), all);
+    } else {
+        g_array_unref(all);
+    }
 }
 
 void tcs_vm_windows_add_loss(TcsVmWindows *windows, guint64 from, guint64 to)
@@ -117,8 +147,12 @@ static guint count_until(const GArray *crossings, guint64 ts)
 static TcsVmPlace place_between(const TcsVmWindows *windows,
                                 const Crossing *before, const Crossing *after)
 {
-    /* Two entries in a row, or two exits: what was between them is lost. */
+    /*
+     * Two entries in a row, or two exits: what was between them is lost. From
+     * one thread to the next the vCPU may have run elsewhere.
+     */
     if (before->is_entry == after->is_entry ||
+        before->thread != after->thread ||
         is_lossy(windows, before->ts, after->ts)) {
         return TCS_VM_UNKNOWN;
     }

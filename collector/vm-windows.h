@@ -20,6 +20,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsVmWindows, tcs_vm_windows_free)
 void tcs_vm_windows_add(TcsVmWindows *windows, int thread, gboolean is_entry,
                         guint64 ts);
 
+/*
+ * Makes `thread` one whose crossings are those of all these threads: of a vCPU
+ * that several ran, one after the other. From one thread's last crossing to the
+ * next one's first it is UNKNOWN where the vCPU was. They stay what they are.
+ */
+void tcs_vm_windows_join(TcsVmWindows *windows, int thread, const int *threads,
+                         guint n);
+
 /* Events of the host may be missing from `from` to `to`. */
 void tcs_vm_windows_add_loss(TcsVmWindows *windows, guint64 from, guint64 to);
 

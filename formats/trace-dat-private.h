@@ -23,6 +23,7 @@ enum tcs_trace_dat_option {
 
 enum {
     SECTION_OPTIONS = 0,
+    SECTION_FLAG_COMPRESSED = 1,
     SECTION_ID_MAX = 64, /* beyond what any version writes */
     SECTION_HEADER_SIZE = 16,
     OPTION_HEADER_SIZE = 6,

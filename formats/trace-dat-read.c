@@ -154,32 +154,38 @@ static int parse_buffer(struct tcs_trace_dat *dat, struct cursor cursor,
                         const char **ret_why)
 {
     const char *name, *clock;
+    uint8_t header[SECTION_HEADER_SIZE];
+    uint64_t section = take(&cursor, 8);
     size_t n_cpus;
 
-    take(&cursor, 8);
     name = take_string(&cursor);
     clock = take_string(&cursor);
     if (!cursor.failed && (*name || dat->has_buffer)) {
         dat->n_instances++;
         return 0;
     }
-    take(&cursor, 4); /* page size */
+    dat->page_size = (uint32_t)take(&cursor, 4);
     n_cpus = take(&cursor, 4);
     if (cursor.failed || strlen(clock) > TCS_TRACE_DAT_NAME_MAX ||
         n_cpus > TCS_TRACE_DAT_CPUS_MAX || cursor.n < 20 * n_cpus) {
         return fail(ret_why, -EINVAL, "its BUFFER option is damaged");
     }
     dat->cpus = calloc(n_cpus + 1, sizeof(*dat->cpus));
-    if (!dat->cpus) {
+    dat->data = calloc(n_cpus + 1, sizeof(*dat->data));
+    if (!dat->cpus || !dat->data) {
         return fail(ret_why, -ENOMEM, "out of memory");
     }
+    dat->is_compressed =
+        read_at(dat, section, header, sizeof(header), ret_why) < 0 ||
+        tcs_trace_dat_get(header + 2, 2, dat->big_endian) &
+            SECTION_FLAG_COMPRESSED;
     for (size_t i = 0; i < n_cpus; i++) {
-        uint64_t offset, size;
+        struct tcs_trace_dat_data *data = &dat->data[i];
 
         dat->cpus[i] = (uint32_t)take(&cursor, 4);
-        offset = take(&cursor, 8);
-        size = take(&cursor, 8);
-        if (!use(dat, offset, size)) {
+        data->at = take(&cursor, 8);
+        data->size = take(&cursor, 8);
+        if (!use(dat, data->at, data->size)) {
             return fail(ret_why, -ENODATA,
                         "the file is truncated: it lacks event data");
         }
@@ -415,6 +421,8 @@ int tcs_trace_dat_read(struct tcs_trace_dat *dat, int fd, const char **ret_why)
 void tcs_trace_dat_clear(struct tcs_trace_dat *dat)
 {
     free(dat->cpus);
+    free(dat->data);
     dat->cpus = NULL;
+    dat->data = NULL;
     dat->n_cpus = 0;
 }

@@ -22,6 +22,12 @@ struct tcs_trace_dat_link {
     uint64_t section; /* what they say; 0 ends the chain */
 };
 
+/* Where a CPU's pages of events are in the file, bytes. */
+struct tcs_trace_dat_data {
+    uint64_t at;
+    uint64_t size;
+};
+
 struct tcs_trace_dat {
     int fd; /* borrowed */
     bool big_endian;
@@ -42,7 +48,10 @@ struct tcs_trace_dat {
     char clock[TCS_TRACE_DAT_NAME_MAX + 1];
     bool has_buffer;
     uint32_t *cpus;
+    struct tcs_trace_dat_data *data; /* of each of cpus */
     size_t n_cpus;
+    uint32_t page_size;
+    bool is_compressed; /* or may be: then data are no pages */
     size_t n_instances; /* others */
 
     bool has_trace_id;
@@ -62,6 +71,13 @@ struct tcs_trace_dat {
  */
 int tcs_trace_dat_read(struct tcs_trace_dat *dat, int fd, const char **ret_why);
 void tcs_trace_dat_clear(struct tcs_trace_dat *dat);
+
+/*
+ * The raw stamps of the first event of cpus[i] and of the first one in its last
+ * page. FALSE where it has no events, or they are compressed.
+ */
+bool tcs_trace_dat_extent(const struct tcs_trace_dat *dat, size_t i,
+                          uint64_t *ret_first, uint64_t *ret_last);
 
 /* Options to be added. */
 

@@ -31,6 +31,8 @@ FREQUENCIES = {"unscaled": None, "1 GHz": 1_000_000, "3 GHz": 3_000_000}
 SECONDS, LEAST = 600, 1000
 INTERVAL_S = 0.25
 SHOWS, RECORDINGS = 20, 3
+# Guests that are traced by every clock; a faster one is like a slower one there.
+TRACED = ("unscaled", "1 GHz")
 RETRIES = 2
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
 machines.BOOT_SECONDS = 150
@@ -170,42 +172,52 @@ def compare(bench, _stage, _options):
         for under, (methods, _) in found.items() for method, rows in methods.items()]}
 
 
-def real_traces(bench, stage, options):
-    """Every pair of clocks, on guests of all frequencies; and trace-cmd's own correction."""
+def traced_guests(host, stage, vcpus):
+    guests = []
+    for number, name in enumerate(TRACED, 3):
+        khz = FREQUENCIES[name]
+        guest = host.boot_guest(f"{stage}-{number}", cid=number, vcpus=vcpus, memory=320,
+                                cpu=f"host,tsc-frequency={khz}000" if khz else "host")
+        guest.title = title(name, vcpus)
+        traces.prepare(host, guest)
+        guests.append(guest)
+    return guests
+
+
+def beside(bench, host, guest, clock):
+    """One recording, corrected by trace-cmd itself and by `apply`; None where there is none."""
+    try:
+        theirs, ours = tracecmd.beside(bench.workshop, host, guest, clock)
+    except Failure as e:
+        say(f"trace-cmd: {guest.title}, {clock}: {e}")
+        return None
+    say(f"{guest.title}, {clock}: trace-cmd's {theirs['protocol']}: {theirs['said']}")
+    return {"title": guest.title, "clock": clock, "trace-cmd": theirs, "apply": ours}
+
+
+def real_traces(bench, stage, vcpus, options):
+    """Every pair of clocks, on guests with so many vCPUs; and trace-cmd's own correction."""
     result = {"pairs": [], "own": []}
-    host_clocks = ("mono",) if options.short else ("x86-tsc", "mono", "boot")
-    for vcpus in (1, 4):
-        host = bench.boot()
-        guests = []
-        for number, (name, khz) in enumerate(FREQUENCIES.items(), 3):
-            guest = host.boot_guest(f"{stage}{number}x{vcpus}", cid=number, vcpus=vcpus, memory=320,
-                                    cpu=f"host,tsc-frequency={khz}000" if khz else "host")
-            guest.title = title(name, vcpus)
-            traces.prepare(host, guest)
-            guests.append(guest)
-        for host_clock in host_clocks:
-            found = traces.Round(bench.workshop, host, guests, host_clock, traces.GUEST_CLOCKS)
-            for guest, clock, *files in found.found:
-                pair = traces.applied(bench.build, *files)
-                say(traces.line(guest.title, host_clock, clock, pair))
-                result["pairs"].append({"title": guest.title, "host-clock": host_clock,
-                                        "guest-clock": clock, **pair})
-        for guest in guests if vcpus == 1 else ():
-            for clock in ("x86-tsc", "mono"):
-                try:
-                    theirs, ours = tracecmd.beside(bench.workshop, host, guest, clock)
-                except Failure as e:
-                    say(f"trace-cmd: {guest.title}, {clock}: {e}")
-                    continue
-                say(f"{guest.title}, {clock}: trace-cmd's {theirs['protocol']}: {theirs['said']}")
-                result["own"].append({"title": guest.title, "clock": clock, "trace-cmd": theirs,
-                                      "apply": ours})
+    host = bench.boot()
+    guests = traced_guests(host, stage, vcpus)
+    for host_clock in ("mono",) if options.short else ("x86-tsc", "mono", "boot"):
+        found = traces.Round(bench.workshop, host, guests, host_clock, traces.GUEST_CLOCKS)
+        for guest, clock, *files in found.found:
+            pair = traces.applied(bench.build, *files)
+            say(traces.line(guest.title, host_clock, clock, pair))
+            result["pairs"].append({"title": guest.title, "host-clock": host_clock,
+                                    "guest-clock": clock, **pair})
+    if vcpus == 1:
+        result["own"] = [found for guest in guests for clock in ("x86-tsc", "mono")
+                         for found in [beside(bench, host, guest, clock)] if found]
     return result
 
 
 STAGES = {"clocks-1": lambda *a: clocks(a[0], a[1], 1, a[2]),
           "clocks-4": lambda *a: clocks(a[0], a[1], 4, a[2]),
-          "trace-cmd": trace_cmd, "compare": compare, "traces": real_traces}
+          "trace-cmd": trace_cmd, "compare": compare,
+          "traces-1": lambda *a: real_traces(a[0], a[1], 1, a[2]),
+          "traces-4": lambda *a: real_traces(a[0], a[1], 4, a[2])}
 
 
 def machine():
@@ -215,15 +227,17 @@ def machine():
             f"Linux {stock.kernel().version.partition('-')[0]}, QEMU {stock.qemu().version()}.")
 
 
-def write_document(out):
+def write_document(out, names):
+    """Writes the parts that these stages make; the others stay what they are."""
     stages = {name: json.loads(path.read_text(encoding="utf-8"))
-              for name in STAGES for path in [out / f"{name}.json"] if path.exists()}
-    text = figures.section(machine(), stages)
-    DOCUMENT.write_text(figures.rewrite(DOCUMENT.read_text(encoding="utf-8"), text),
-                        encoding="utf-8")
+              for name in names for path in [out / f"{name}.json"] if path.exists()}
+    document = DOCUMENT.read_text(encoding="utf-8")
+    text = figures.section(document, machine(), stages)
+    DOCUMENT.write_text(figures.rewrite(document, text), encoding="utf-8")
     print(text)
     return sum(len(g["contradictions"]) for s in stages.values() for g in s.get("guests", ())) + \
-        sum(not traces.is_right(p) for s in stages.values() for p in s.get("pairs", ()))
+        sum(not traces.is_right(p) for s in stages.values() for p in s.get("pairs", ())) + \
+        sum(not traces.is_right(o["apply"]) for s in stages.values() for o in s.get("own", ()))
 
 
 def run_stage(name, options, out):
@@ -248,21 +262,28 @@ def main():
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of readings of each clock")
     parser.add_argument("--least", type=int, default=LEAST, help="readings of each clock")
     parser.add_argument("--short", action="store_true", help="one minute, to try it")
-    parser.add_argument("stage", nargs="*", help=f"of {', '.join(STAGES)}; all by default; "
-                        "'document' only writes the section")
+    parser.add_argument("--only-write", action="store_true",
+                        help="measure nothing; write the document from what earlier runs left")
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(figures.PARTS)}, or a stage of "
+                        f"these ({', '.join(STAGES)}); all by default. The document's other parts "
+                        "stay as they are")
     options = parser.parse_args()
     if options.short:
         options.seconds, options.least = 60, 40
     out = options.build.resolve() / "measure"
     out.mkdir(parents=True, exist_ok=True)
     options.build = options.build.resolve()
+    names = []
+    for name in options.part or figures.PARTS:
+        if name not in STAGES and name not in figures.PARTS:
+            parser.error(f"there is no part {name}")
+        names += figures.PARTS.get(name, (name,))
+    # A part is written whole, also where one of its stages was run alone.
+    written = {s for part in figures.PARTS.values() if set(part) & set(names) for s in part}
     try:
-        for name in options.stage or STAGES:
-            if name in STAGES:
-                run_stage(name, options, out)
-            elif name != "document":
-                parser.error(f"there is no stage {name}")
-        wrong = write_document(out)
+        for name in names if not options.only_write else ():
+            run_stage(name, options, out)
+        wrong = write_document(out, sorted(written))
     except (Failure, stock.Unavailable) as e:
         print(f"measure: {e}", file=sys.stderr)
         return 1

@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cases  # noqa: E402
 import trace_dat  # noqa: E402
 import trace_report  # noqa: E402
-from traced_world import NAME, SECOND, START, THREADS, World  # noqa: E402
+from traced_world import NAME, NEW_THREADS, SECOND, START, THREADS, World  # noqa: E402
 
 PROGRAM = Path(sys.argv[1]) / "collector/trace-clock-sync"
 # libtracecmd 3.1 itself does not free the offsets of a file that trace-cmd corrected.
@@ -100,8 +100,9 @@ class Case:
         return run("apply", self.log, "--guest", self.guest, "--host", self.host, *words,
                    status=status)
 
-    def check(self, status=0):
-        return run("check", self.log, "--guest", self.guest, "--host", self.host, status=status)
+    def check(self, *words, status=0):
+        return run("check", self.log, "--guest", self.guest, "--host", self.host, *words,
+                   status=status)
 
     def options(self, name):
         return trace_dat.options(getattr(self, name).read_bytes())
@@ -163,7 +164,8 @@ def test_bound():
             bound = max(map(int, re.findall(r"within (\d+) \w+, half", said)))
             points = points_of(case)
             rng = random.Random(5)
-            stamps = sorted(rng.randrange(points[0][0], points[-1][0]) for _ in range(3000))
+            # The outermost only lead beyond the log.
+            stamps = sorted(rng.randrange(points[1][0], points[-2][0]) for _ in range(3000))
             source = guest_clock + ("@0" if guest_clock == "x86-tsc" else "")
             said = run("map", case.log, f"guest:{source}", f"host:{host_clock}", *stamps)
             for stamp, line in zip(stamps, said.splitlines()):
@@ -376,9 +378,124 @@ def test_left():
         # Of the last interval little is promised; of the others no less than before.
         assert half < 20000 < 1000000 < within, said
         last = case.world.stamp("guest", "mono", 0, left + SECOND // 2)
-        assert points_of(case)[-1][0] < last, said
+        assert points_of(case)[-2][0] < last, said  # behind it there is but a guide
         n, missed, _ = judge(case.host, case.guest)
         assert n > 1000 and missed == 0, (n, missed)
+
+
+def test_local():
+    """local, a clock of its own on each CPU: each by its own table"""
+    with Case("mono", "local", world=World(local_ns=(0, 987_654))) as case:
+        case.apply()
+        seen, outside, left = judge(case.host, case.guest)
+        assert seen > 1000 and not outside and not left, (seen, outside, left)
+        case.check()
+    world = World(local_ns=(0, 987_654))
+    with Case("mono", "local", world=world) as case:
+        world.local_ns = (0, 0)  # the log of a guest whose CPUs agree
+        world.write_log(case.log)
+        case.apply()
+        assert judge(case.host, case.guest)[1] > 100
+        assert "outside" in case.check(status=4)
+
+
+MIDDLE = START + 2 * SECOND + SECOND // 4
+
+
+def test_beyond():
+    """before the log and after it: nothing is claimed, and the rate is a long stretch's"""
+    for host_clock, guest_clock in (("mono", "mono"), ("mono", "x86-tsc"), ("x86-tsc", "boot")):
+        with Case(host_clock, guest_clock, world=World(seconds=9)) as case:
+            log = case.log.read_text().splitlines(keepends=True)
+            case.log.write_text("".join(log[:1] + log[5:-5]))
+            ends = [json.loads(log[i])["window"][0] for i in (5, -6)]
+            case.apply()
+            points = points_of(case)
+
+            def error(at):
+                truth = case.world.stamp("host", host_clock, 0, at)
+                return shown(points, case.world.stamp("guest", guest_clock, 0, at)) - truth
+
+            # The outermost half seconds have one neighbour only, and an error; it grows by 20 ppm
+            # at most, and not by hundreds as along a segment of one sample.
+            for end, way in ((ends[0], -1), (ends[1] + 99000, 1)):
+                near, far = error(end + way * SECOND // 1000), error(end + way * SECOND // 2)
+                assert abs(near - far) < SECOND // 2 * 20e-6, (host_clock, guest_clock, near, far)
+
+
+def test_reset():
+    """a log over a reset: which boot a trace is of must be said, and then each is right"""
+    for since in (None, START + 5 * SECOND // 2):
+        for clock in ("mono", "x86-tsc"):
+            with Case("mono", clock, 20000, World(reset=MIDDLE), since=since) as case:
+                before = case.guest.read_bytes(), case.host.read_bytes()
+                said = case.apply(status=4)
+                assert "--boot" in said and "1 (b1" in said and "2 (b2" in said, said
+                wrong, right = ("2", "b1") if since is None else ("b1", "2")
+                assert "not of one time" in case.apply("--boot", wrong, status=4)
+                assert "--boot b3" in case.apply("--boot", "b3", status=2)
+                assert before == (case.guest.read_bytes(), case.host.read_bytes())
+                case.apply("--boot", right)
+                seen, outside, _ = judge(case.host, case.guest)
+                assert seen > 300 and not outside, (since, clock, seen, outside)
+                case.check("--boot", right)
+                assert "--boot" in case.check(status=4)
+
+
+def test_no_events():
+    """what trace-cmd leaves of a guest that was reset: a file with no CPU in it"""
+    with Case() as case:
+        trace_dat.TraceDat("mono", {}).write(case.guest)
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        assert "no events" in case.apply(status=4)
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+
+
+def test_not_of_one_time():
+    """a trace of before the log, or of another VM: refused, and nothing is written"""
+    with Case() as case:
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        far = World()
+        far.guest = {name: (base + 10**12, rate) for name, (base, rate) in far.guest.items()}
+        far.write_log(case.log)
+        said = case.apply(status=4)
+        assert "not of one time" in said and "another VM" in said and "--boot" not in said, said
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+    with Case() as case:
+        text = case.log.read_text()
+        for thread in THREADS:
+            text = text.replace(f'"thread-id": {thread}', f'"thread-id": {thread + 500}')
+        case.log.write_text(text)
+        case.apply()
+        assert "of this VM" in case.check(status=4)
+
+
+def test_new_threads():
+    """a QEMU started anew while the log goes on: each stretch by the thread that ran it then"""
+    with Case(world=World(restart=START + SECOND + SECOND // 4)) as case:
+        assert "202" in case.apply()
+        said = case.check()
+        judged, unknown = map(int, re.search(r"(\d+) events judged, (\d+) not", said).groups())
+        # What is between the last exit of a thread and the first entry of the next: nothing.
+        assert judged > 1000 and unknown == 0, said
+        guest = last_of(case.options("host"), trace_dat.GUEST).split(b"\0", 1)[1]
+        assert struct.unpack("<I4I", guest[8:]) == (2, 0, NEW_THREADS[0], 1, NEW_THREADS[1])
+        rows = [row.stamp for row in report(case.guest)]
+        assert rows
+        said = run("plot", case.log, "--guest", case.guest, "--host", case.host, "-o",
+                   case.path / "timeline.svg")
+        assert " 0 of them while their vCPU did not run" in said, said
+
+
+def test_standard_output():
+    """what cannot be printed is an error, also after the files were written"""
+    with Case() as case, open("/dev/full", "w", encoding="utf-8") as full:
+        for verb in ("apply", "check"):
+            done = subprocess.run([PROGRAM, verb, case.log, "--guest", case.guest, "--host",
+                                   case.host], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=60, env=ENVIRONMENT)
+            assert done.returncode == 5 and "standard output" in done.stderr, done
+        assert judge(case.host, case.guest)[1:] == (0, 0)
 
 
 def main():

@@ -6,6 +6,7 @@ Argument: the build directory.
 """
 import fcntl
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -201,6 +202,59 @@ def test_without_host():
         for words in (("--guest", case.path / "none.dat"), ("--guest", case.path)):
             said = run("apply", case.log, *words, "--host-clock", "mono", status=5)
             assert str(words[1]) in said, said
+
+
+def test_odd_files():
+    """pipes, devices, directories, a log, each other's place: told at once; a link is followed"""
+    with short_case() as case:
+        odd = [case.path / name for name in ("pipe", "dangling")] + \
+            [case.path, case.log, "/dev/zero", "/dev/null"]
+        os.mkfifo(odd[0])
+        odd[1].symlink_to(case.path / "nowhere")
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        for path in odd:
+            for words in (("--guest", path, "--host", case.host),
+                          ("--guest", case.guest, "--host", path)):
+                for verb in ("apply", "check"):
+                    assert str(path) in run(verb, case.log, *words, status=5)
+        assert "File exists" in case.apply("-o", odd[1], status=5) and not odd[1].exists()
+        assert "one file" in case.apply("-o", "new", "--host-output", "new", status=2)
+        said = run("apply", case.log, "--guest", case.host, "--host", case.guest, status=4)
+        assert "not of one time" in said, said
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        link = case.path / "link"
+        link.symlink_to(case.guest)
+        run("apply", case.log, "--guest", link, "--host", case.host)
+        assert link.is_symlink() and judge(case.host, case.guest)[1:] == (0, 0)
+
+
+def test_bytes_changed():
+    """seeded: bytes of a corrected pair changed and cut; both verbs end in a way they may"""
+    seed = int(os.environ.get("TCS_TEST_SEED") or random.randrange(1 << 32))
+    print(f"# TCS_TEST_SEED={seed}")
+    rng = random.Random(seed)
+    with short_case() as case:
+        case.apply()
+        files = {path: path.read_bytes() for path in (case.guest, case.host)}
+        for _ in range(25):
+            for path, content in files.items():
+                path.write_bytes(content)
+            path = rng.choice(list(files))
+            changed = bytearray(files[path])
+            for _ in range(rng.choice((1, 2, 10))):
+                at = rng.randrange(rng.choice((len(changed), 9000)))
+                if rng.random() < 0.8:
+                    changed[at:at + 8] = rng.choice((b"\0", b"\xff", b"\x80", b"\xff" * 8,
+                                                     bytes(8), len(changed).to_bytes(8, "little")))
+                else:
+                    del changed[at:at + rng.randrange(1, 50)]
+            for verb in ("check", "apply"):
+                path.write_bytes(changed)
+                done = subprocess.run([PROGRAM, verb, case.log, "--guest", case.guest, "--host",
+                                       case.host], capture_output=True, timeout=60,
+                                      env=ENVIRONMENT)
+                assert done.returncode in (0, 4, 5), (verb, path, done)
+                assert done.returncode == 0 or verb == "check" or path.read_bytes() == changed
 
 
 def main():

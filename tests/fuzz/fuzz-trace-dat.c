@@ -28,6 +28,11 @@ static void check_read(const struct tcs_trace_dat *dat, size_t size)
     for (size_t i = 0; i + 1 < dat->n_links; i++) {
         g_assert(dat->links[i].section < dat->end);
     }
+    for (size_t i = 0; i < dat->n_cpus; i++) {
+        uint64_t first, last;
+
+        g_assert(!tcs_trace_dat_extent(dat, i, &first, &last) || first <= last);
+    }
 }
 
 /* Whether two readings of a file say the same, where nothing was added. */

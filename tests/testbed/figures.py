@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Turns what a measurement left (plain dictionaries, as JSON keeps them) into the generated section
 # of docs/measurements.md. It measures nothing and judges nothing.
+import re
 import textwrap
 from fractions import Fraction
 
 BEGIN = "<!-- measure: begin. Everything up to its end is written by scripts/measure. -->"
 END = "<!-- measure: end -->"
+PART = re.compile(r"^<!-- measure: part (\S+) -->\n", re.MULTILINE)
+# The section's parts, and the stages of a measurement that each is made of.
+PARTS = {"clocks": ("clocks-1", "clocks-4"), "trace-cmd": ("trace-cmd",), "compare": ("compare",),
+         "traces": ("traces-1", "traces-4")}
 
 
 def number(value):
@@ -86,9 +91,12 @@ def paragraph(text):
     return textwrap.fill(" ".join(text.split()), 120) + "\n\n"
 
 
-def clocks_section(measured):
+def clocks_section(machine, measured):
     minutes = " and ".join(number(s["seconds"] / 60) for s in measured)
-    return paragraph(f"""
+    return "## Every clock, while NTP moves it\n\n" + paragraph(f"""
+        `make measure` writes this and what follows; its raw data stay in `build/measure/`.
+        {machine} Guests of the host's own frequency, of 1 GHz and of 3 GHz, their TSC scaled by
+        KVM.""") + paragraph(f"""
         `record` sampled each guest, and apart from it every clock was read on every vCPU; the
         guests of one number of vCPUs ran at once, for {minutes} minutes. Contradictions were
         looked for among all readings, in exact arithmetic: no straight line through a clock
@@ -155,41 +163,44 @@ def own_row(o):
             *cells(o["trace-cmd"], o["apply"]["unit"]), *cells(o["apply"], o["apply"]["unit"])]
 
 
-def traces_section(stage):
-    return "\n## Every pair of clocks in real traces\n\n" + paragraph("""
-        The host records kvm_entry and kvm_exit, guests sched and irq events, all with trace-cmd,
-        while `record` keeps a log with a sample every half second. `apply` corrects the guest's
-        file. Outside: events that lie in no window between an entry and an exit of their vCPU's
-        thread, by `check`; trace-cmd's own report finds as many. Tightest: the least time after an
-        entry / before an exit. Bound: what `apply` claims for half of the time / for all of it.
-        Not judged: before the first or after the last crossing in the host's trace, or among
+def traces_section(machine, measured):
+    pairs = [p for s in measured for p in s["pairs"]]
+    own = [o for s in measured for o in s["own"]]
+    return "\n## Every pair of clocks in real traces\n\n" + paragraph(f"""
+        {machine} The host records kvm_entry and kvm_exit, guests sched and irq events, all with
+        trace-cmd, while `record` keeps a log with a sample every half second. `apply` corrects the
+        guest's file. Outside: events that lie in no window between an entry and an exit of their
+        vCPU's thread, by `check`; trace-cmd's own report finds as many. Tightest: the least time
+        after an entry / before an exit. Bound: what `apply` claims for half of the time / for all
+        of it. Not judged: before the first or after the last crossing in the host's trace, or among
         events that the kernel lost.""") + \
         table(["guest", "host's clock", "guest's clock", "events", "outside", "tightest", "bound",
-               "not judged"], [pair_row(p) for p in stage["pairs"]]) + \
+               "not judged"], [pair_row(p) for p in pairs]) + \
         ("\n" + paragraph("""
         The same files corrected by trace-cmd itself (`record -A`), and then by `apply`: events
         outside, and how far at most.""") +
          table(["guest", "both clocks", "trace-cmd's protocol", "outside by trace-cmd", "by up to",
-                "outside by apply", "by up to"], [own_row(o) for o in stage["own"]])
-         if stage["own"] else "")
+                "outside by apply", "by up to"], [own_row(o) for o in own])
+         if own else "")
 
 
-def section(machine, stages):
-    """The whole section. stages: {name: what it left}; those that were not run are left out."""
-    text = "## Every clock, while NTP moves it\n\n" + paragraph(f"""
-        `make measure` writes this and what follows; its raw data stay in `build/measure/`.
-        {machine} Guests of the host's own frequency, of 1 GHz and of 3 GHz, their TSC scaled by
-        KVM.""")
-    measured = [stages[n] for n in ("clocks-1", "clocks-4") if n in stages]
-    if measured:
-        text += clocks_section(measured)
-    if "trace-cmd" in stages:
-        text += trace_cmd_section(stages["trace-cmd"])
-    if "compare" in stages:
-        text += compare_section(stages["compare"])
-    if "traces" in stages:
-        text += traces_section(stages["traces"])
-    return text
+def section(document, machine, stages):
+    """The whole section, and in it the parts of the stages that are given: {name: what it left}.
+
+    Of the others what the document has.
+    """
+    makers = {"clocks": lambda found: clocks_section(machine, found),
+              "trace-cmd": lambda found: trace_cmd_section(*found),
+              "compare": lambda found: compare_section(*found),
+              "traces": lambda found: traces_section(machine, found)}
+    old = PART.split(document.partition(BEGIN)[2].partition(END)[0])
+    texts = dict(zip(old[1::2], old[2::2]))
+    for name, maker in makers.items():
+        found = [stages[stage] for stage in PARTS[name] if stage in stages]
+        if found:
+            texts[name] = maker(found)
+    return "".join(f"<!-- measure: part {name} -->\n{texts[name]}"
+                   for name in PARTS if name in texts)
 
 
 def rewrite(document, text):

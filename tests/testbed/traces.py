@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import trace_report
 from measure import mount_tracefs, start_agent, wait_for
@@ -89,6 +90,11 @@ def record_guest(guest, clock, load=LOAD):
                 f"sh -c {shlex.quote(load)} 2>&1", 240)
 
 
+def record_all(guest, clocks):
+    for clock in clocks:
+        record_guest(guest, clock)
+
+
 class Round:
     """One host's trace, and while it lasts a log of each guest and a trace by each clock."""
 
@@ -96,9 +102,10 @@ class Round:
         self.host_clock, self.found = host_clock, []
         logs = {g.name: Log(host, g) for g in guests}
         trace = HostTrace(host, host_clock)
-        for guest in guests:
-            for clock in guest_clocks:
-                record_guest(guest, clock)
+        # Guests beside each other: most of the time each waits for its own timers.
+        with ThreadPoolExecutor(len(guests)) as pool:
+            for done in [pool.submit(record_all, guest, guest_clocks) for guest in guests]:
+                done.result()
         trace.stop()
         for log in logs.values():
             log.more()
@@ -125,9 +132,9 @@ def threads_of(log):
     return {v["cpu-index"]: v["thread-id"] for v in reply["vcpus"]}
 
 
-def checked(build, log, host, guest):
+def checked(build, log, host, guest, *words):
     """What `check` finds: how many events are outside, and by how much."""
-    done = run(build, "check", log, host, guest)
+    done = run(build, "check", log, host, guest, *words)
     outside = OUTSIDE.search(done.stderr)
     judged, tight = JUDGED.search(done.stdout), TIGHTEST.search(done.stdout)
     return {"status": done.returncode, "said": done.stdout + done.stderr,
@@ -138,16 +145,16 @@ def checked(build, log, host, guest):
             "tightest": [int(v) for v in tight.groups()] if tight else None}
 
 
-def applied(build, log, host, guest):
+def applied(build, log, host, guest, *words):
     """`apply`, then `check` and trace-cmd's report: everything that is to be known of one pair."""
-    done = run(build, "apply", log, host, guest)
+    done = run(build, "apply", log, host, guest, *words)
     within = WITHIN.findall(done.stdout)
     found = {"applied": done.returncode, "apply-said": done.stdout + done.stderr,
              "unit": within[0][1] if within else None,
              "bound": [max(int(w[2]) for w in within), max(int(w[0]) for w in within)]
              if within else None}
     if done.returncode == 0:
-        found.update(checked(build, log, host, guest))
+        found.update(checked(build, log, host, guest, *words))
         found["report"] = trace_report.judge(trace_report.read(host, guest), guest.name,
                                              threads_of(log))
     return found

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What scripts/measure does for half an hour, for a minute: every clock of one guest under NTP."""
+from pathlib import Path
+
+import figures
 import readings
 import subject
 from readings import Box
@@ -8,6 +11,7 @@ from verdict import Verdict
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
 HOST = {"tools": True}
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/measurements.md"
 SECONDS, LEAST, INTERVAL_S = 60, 30, 0.4
 
 
@@ -36,6 +40,17 @@ def check_arithmetic(t):
     for host in (2**40, 2**40 + 1, 2**40 + 2):
         first, last = readings.host_span(vcpu, host * 3 // 2 - 7)
         assert first <= host <= last <= first + 1, (first, host, last)
+
+
+def check_document(t):
+    """a part that was measured takes its place in the document; all others stay as they are"""
+    old = DOCUMENT.read_text(encoding="utf-8")
+    assert figures.rewrite(old, figures.section(old, "", {})) == old
+    new = figures.rewrite(old, figures.section(old, "", {"compare": {"runs": 17, "rows": []}}))
+    assert "17 runs" in new and "17 runs" not in old
+    part = figures.PART.split(old)
+    kept = [text for name, text in zip(part[1::2], part[2::2]) if name != "compare"]
+    assert len(kept) >= 2 and all(text in new for text in kept)
 
 
 def check_readings(t):
