@@ -4,8 +4,9 @@
 # and the suites that need no VM, build-fuzz/ with the fuzz targets for a short run of each, build/ as
 # users get it with every suite. Ends with a line "N passed, N failed[, N skipped]" that counts single
 # checks, not test programs.
-#   check.py [--tree] [--deb]     QEMU with our sources in its tree first, as scripts/check-tree, and
-#                                 the Debian packages, as tests/packages/check_deb.py
+#   check.py [--tree] [--deb] [--arch]     QEMU with our sources in its tree, as scripts/check-tree; the
+#                                          Debian packages, as tests/packages/check_deb.py; and at the
+#                                          end, if an hour has not gone by, scripts/check-arch
 import json
 import os
 import re
@@ -106,15 +107,17 @@ def test(directory, suites, counts):
 
 
 # What takes minutes the first time. Scenarios of the trees come later, with the testbed's others.
-MORE = {"--tree": ["tests/tree/check_tree.py", "--no-scenarios", "build"],
-        "--deb": ["tests/packages/check_deb.py"]}
+MORE = {"--tree": [sys.executable, "-B", "-u", "tests/tree/check_tree.py", "--no-scenarios", "build"],
+        "--deb": [sys.executable, "-B", "-u", "tests/packages/check_deb.py"],
+        "--arch": ["scripts/check-arch"]}
+# It can take 16 minutes, and continuous integration gives all of this 90.
+ARCH_NOT_AFTER_SECONDS = 3600
 
 
 def check_more(option, counts):
-    words = [sys.executable, "-B", "-u", *MORE[option]]
-    print("+ " + " ".join(words), flush=True)
+    print("+ " + " ".join(MORE[option]), flush=True)
     lines = []
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with subprocess.Popen(MORE[option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           text=True) as running:
         for line in running.stdout:
             print(line, end="", flush=True)
@@ -130,10 +133,15 @@ def main():
     counts = Counts()
     for directory, compiler, options, targets, _ in BUILDS:
         build(directory, compiler, options, targets)
-    for option in sys.argv[1:]:
-        check_more(option, counts)
+    for option in ("--tree", "--deb"):
+        if option in sys.argv:
+            check_more(option, counts)
     for directory, _, _, _, suites in BUILDS:
         test(directory, suites, counts)
+    if "--arch" in sys.argv and time.monotonic() - start < ARCH_NOT_AFTER_SECONDS:
+        check_more("--arch", counts)
+    elif "--arch" in sys.argv:
+        counts.skip("check-arch", "an hour has gone by; run make check-arch")
     print("\n".join(["", *counts.details, f"in {time.monotonic() - start:.0f} s", counts.line()]))
     return 1 if counts.failed or not counts.passed else 0
 
