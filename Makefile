@@ -14,7 +14,7 @@ demo:
 check:
 	scripts/check
 
-# QEMU itself, with our sources in its tree: some 12 minutes of two cores the first time.
+# QEMU itself, with our sources in its tree: some 24 minutes of CPU time the first time.
 check-tree:
 	scripts/check-tree
 

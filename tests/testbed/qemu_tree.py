@@ -87,7 +87,25 @@ def _fetch(release):
             archive.unpack("meson", part / "meson")
         shutil.rmtree(work)
 
-    return cache.entry(KIND, _name(release).removeprefix(f"{KIND}-"), make)
+    path = cache.entry(KIND, _name(release).removeprefix(f"{KIND}-"), make)
+    _drop_others(release, path)
+    return path
+
+
+def _drop_others(release, kept):
+    """Forgets trees of this release configured otherwise: each is half a gigabyte.
+
+    One that another checkout is building just now stays until the next time.
+    """
+    for path in cache.directory().glob(f"{KIND}-{release}-*"):
+        if path == kept:
+            continue
+        with open(path / ".lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _contents(release):
