@@ -5,12 +5,15 @@
 Argument: the build directory. What trace-cmd prints is in test_convert.py; bpftrace needs more of a
 kernel than a test may ask for.
 """
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import cases
-from test_convert import REFUSED, Case, rounded
+from test_convert import LINES, PROGRAM, REFUSED, TRACE_CMD, Case, rounded, seconds
+from traced_world import SECOND, START
 
 # Of one event, as perf script prints it: [cpu] or not, seconds, a colon, and what was counted.
 PERF = re.compile(r"^ *\S+ +\d+(?:/\d+)? +(?:\[\d+\] +)?(\d+\.\d+): ")
@@ -79,6 +82,47 @@ def test_dmesg():
         if sum(bool(DMESG.match(line)) for line in text.splitlines()) < 3:
             cases.skip("the kernel's log is empty here")
         hold(text, DMESG, 3, "dmesg")
+
+
+HOWTO = Path(__file__).resolve().parents[2] / "docs/howto-text.md"
+BLOCK = re.compile(r"^(?:## ([^\n]*)|```sh\n(.*?)^```$)", re.MULTILINE | re.DOTALL)
+# What is run elsewhere: record by tests/testbed/howto.py, perf above. bpftrace takes a kernel's BTF.
+ELSEWHERE = ("trace-clock-sync record ", "bpftrace ", "perf record ")
+
+
+def guest_text(style, stamps):
+    if style == "bpftrace":
+        return "".join(f"{s} cat /etc/passwd\n" for s in stamps)
+    return "".join(LINES[style](seconds(s), 0) + "\n" for s in stamps)
+
+
+def test_howto():
+    """howto-text.md: its convert commands, as they stand there, on the text that the tool prints"""
+    section, ran = "bpftrace", []
+    for heading, block in BLOCK.findall(HOWTO.read_text(encoding="utf-8")):
+        section = heading or section
+        if heading or block.startswith(ELSEWHERE):
+            continue
+        style = next(s for s in ("bpftrace", "dmesg", "perf", "ftrace") if s in section)
+        with Case() as case:
+            for side in (case.world.host, case.world.guest):
+                side["perf"] = side["mono"]
+            case.world.write_log(case.log)
+            stamps = [case.world.stamp("guest", "mono", 0, START + i * SECOND // 8)
+                      for i in range(4, 20)]
+            (case.folder / "guest.txt").write_text(guest_text(style, stamps))
+            if "guest.dat" in block:
+                if not TRACE_CMD:
+                    cases.skip("trace-cmd is not installed")
+                case.world.write_traces(case.folder, "mono", "mono")
+            done = subprocess.run(["sh", "-e", "-c", block], cwd=case.folder, capture_output=True,
+                                  text=True, timeout=60, check=False,
+                                  env={**os.environ, "PATH": f"{PROGRAM.parent.absolute()}:"
+                                                             + os.environ["PATH"]})
+            assert done.returncode == 0 and f"{style} style" in done.stderr, (block, done.stderr)
+            assert " 0 unknown" in done.stderr and not done.stderr.count(" 0 lines"), done.stderr
+            ran.append(style)
+    assert set(ran) == {"bpftrace", "dmesg", "perf", "ftrace"}, ran
 
 
 def main():
