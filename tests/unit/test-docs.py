@@ -76,6 +76,44 @@ def commands(text):
                     yield word, own[:own.index("--")] if "--" in own else own
 
 
+# Who runs a document's blocks of commands ("```sh" is what they take), and what runs those that no such
+# test takes: their first words, and by whom, or what they would need.
+RUN_BY = {"howto-trace-cmd.md": "tests/testbed/howto.py", "howto-perf.md": "tests/fake/test_export_docs.py",
+          "howto-perfetto.md": "tests/fake/test_export_docs.py",
+          "howto-lttng.md": "tests/fake/test_export_docs.py",
+          "howto-text.md": "tests/fake/test_convert_tools.py"}
+ELSEWHERE = {
+    "make demo": "scripts/demo.py", "make && sudo": "tests/packages/check_deb.py",
+    "make check-tree": "scripts/check.py", "make  ": "scripts/check.py",
+    "CC=clang-14": "scripts/check.py", "trace-clock-sync plugin": "tests/fake/test_libvirt.py",
+    "scripts/prepare-qemu-tree": "tests/tree/test-prepare.py",
+    "trace-clock-sync apply run.tcs --boot": "tests/testbed/scenarios/kvm_reset_traces.py",
+    # A log and two recordings at once, then what perf makes of them.
+    "trace-clock-sync record": "tests/testbed/howto.py",
+    "perf record -a": "needs a guest with perf", "perf inject": "tests/fake/test_export_perf.py",
+    "tar cf": "tests/fake/test_export_docs.py", "cat clocks": "needs a guest with Perfetto",
+    "babeltrace2 --component": "tests/fake/test_export_docs.py",
+}
+PROGRAM_NAMES = ("make", "CC=", "trace-clock-", "scripts/", "perf ", "tar ", "cat ", "babeltrace2 ",
+                 "trace-cmd ", "bpftrace ", "kernelshark ")
+
+
+def test_blocks():
+    """every block of commands is run by a test, or says what it would need"""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            if not block.startswith(PROGRAM_NAMES):
+                continue
+            if kind == "sh":
+                runner = RUN_BY[document.name]
+                assert document.name in (ROOT / runner).read_text(encoding="utf-8"), runner
+                continue
+            runner = next((r for first, r in ELSEWHERE.items() if block.startswith(first)), None)
+            assert runner, f"{document.name}: who runs {block.splitlines()[0]}?"
+            assert runner.startswith("needs ") or (ROOT / runner).exists(), runner
+
+
 def options_of(cache, *words):
     if words not in cache:
         done = subprocess.run([PROGRAMS[words[0]], *words[1:], "--help"], capture_output=True,
