@@ -136,7 +136,10 @@ static void check_table(const TcsShiftTable *table)
     const struct tcs_trace_dat_shift shift = tcs_shift_table_shift(table);
     guint64 shown;
 
-    g_assert(shift.n >= 2 && table->bounds->len == shift.n - 1);
+    /* A guide at either end at most. */
+    g_assert(table->points->len >= 2 && shift.n >= table->points->len &&
+             shift.n <= table->points->len + 2);
+    g_assert(table->bounds->len == table->points->len - 1);
     for (size_t i = 0; i < shift.n; i++) {
         g_assert(i == 0 || shift.points[i].time > shift.points[i - 1].time);
         /* A reader gets there without overflow, and is there to a rounding. */

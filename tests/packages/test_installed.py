@@ -82,9 +82,8 @@ def pages():
 
 def test_pages():
     """each verb has a man page with its options and an example, without a warning of man's"""
-    if not pages():
-        print("# this build has no man pages: it is a cross build or has sanitizers")
-        return
+    if "trace-clock-sync.1" not in pages():
+        cases.skip("this build has no pages of programs, as it has sanitizers")
     for verb in verbs():
         text = pages()[f"trace-clock-sync-{verb}.1"].replace("\\-", "-")
         for option in options_of(help_of("trace-clock-sync", verb)):

@@ -114,7 +114,7 @@ def _contents(release):
     for pattern in INPUTS:
         inputs += sorted(p for p in ROOT.glob(pattern) if p.is_file())
     return cache.digest(RELEASES[release], CONFIGURE, TARGETS,
-                        *(part for p in inputs for part in (p.relative_to(ROOT), p)))
+                        *(part for p in inputs for part in (str(p.relative_to(ROOT)), p)))
 
 
 def tree(release):
