@@ -240,15 +240,12 @@ struct TcsModelCursor {
     struct tcs_timeline_cursor at;   /* of `to` */
 };
 
-static gboolean convert(const TcsModelClock *from, const TcsModelClock *to,
-                        TcsModelCursor *cursor, guint64 value, guint64 *ret_lo,
-                        guint64 *ret_hi, GError **error)
+/* From when `from` showed `value` to what `to` showed then. */
+static gboolean convert_at(const TcsModelClock *from, const TcsModelClock *to,
+                           TcsModelCursor *cursor, guint64 value,
+                           struct tcs_host_span at, guint64 *ret_lo,
+                           guint64 *ret_hi, GError **error)
 {
-    struct tcs_host_span at;
-
-    if (!clock_when(from, cursor ? &cursor->when : NULL, value, &at, error)) {
-        return FALSE;
-    }
     if (from == to) {
         *ret_lo = *ret_hi = value;
         return TRUE;
@@ -268,6 +265,16 @@ static gboolean convert(const TcsModelClock *from, const TcsModelClock *to,
                        error);
     }
     g_assert_not_reached();
+}
+
+static gboolean convert(const TcsModelClock *from, const TcsModelClock *to,
+                        TcsModelCursor *cursor, guint64 value, guint64 *ret_lo,
+                        guint64 *ret_hi, GError **error)
+{
+    struct tcs_host_span at;
+
+    return clock_when(from, cursor ? &cursor->when : NULL, value, &at, error) &&
+           convert_at(from, to, cursor, value, at, ret_lo, ret_hi, error);
 }
 
 gboolean tcs_model_convert(const TcsModel *model, const TcsModelClock *from,
@@ -337,8 +344,8 @@ gboolean tcs_model_convert_likely(const TcsModel *model,
     struct tcs_host_span when;
     guint64 likely;
 
-    if (!convert(from, to, NULL, value, ret_lo, ret_hi, error) ||
-        !clock_when(from, NULL, value, &when, error)) {
+    if (!clock_when(from, NULL, value, &when, error) ||
+        !convert_at(from, to, NULL, value, when, ret_lo, ret_hi, error)) {
         return FALSE;
     }
     *ret_likely = centre(*ret_lo, *ret_hi);

@@ -98,7 +98,7 @@ def main():
     output, program, *verb = sys.argv[1:]
     name = Path(program).name
     own = ask(program, *verb)
-    whole = ask(program)
+    whole = ask(program) if verb else own
     title = " ".join([name, *verb])
     if verb:
         summary = dict(VERB_LINE.findall(whole))[verb[0]]
@@ -111,7 +111,7 @@ def main():
                              timeout=60).stdout.split()[-1]
     page_name = title.replace(" ", "-")
     page = [*heading(page_name, 1, version, summary), *body(own, title)]
-    status = STATUS.search(own) if not verb else STATUS.search(whole)
+    status = STATUS.search(whole)
     if status:
         text = " ".join(status.group(1).split()).rstrip(".")
         page.append(".SH EXIT STATUS")
