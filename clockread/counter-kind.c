@@ -8,11 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __riscv
+#include <asm/hwprobe.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 const struct tcs_counter_kind tcs_counter_kinds[] = {
     { "x86-tsc", "x86-tsc", "a counter that only x86 has", false },
     /* KVM sets it for all vCPUs whenever it sets it for one. */
     { "arm-cntvct", NULL, "a counter that only arm64 has", true },
     { "ppc-tb", "ppc-tb", "a counter that only ppc64 has", false },
+    /* KVM has one offset for a VM. */
+    { "riscv-time", NULL, "a counter that only riscv64 has", true },
     { NULL, NULL, NULL, false },
 };
 
@@ -59,6 +67,19 @@ uint64_t tcs_counter_hz(void)
         fclose(file);
     }
     return hz;
+}
+#elif defined(__riscv)
+/* Whichever firmware told the kernel. Linux 6.11 and later. */
+uint64_t tcs_counter_hz(void)
+{
+    struct riscv_hwprobe hz = { .key = RISCV_HWPROBE_KEY_TIME_CSR_FREQ };
+
+    /* What the kernel does not know gets the key -1. */
+    if (syscall(__NR_riscv_hwprobe, &hz, 1, 0, NULL, 0) != 0 ||
+        hz.key != RISCV_HWPROBE_KEY_TIME_CSR_FREQ) {
+        return 0;
+    }
+    return hz.value;
 }
 #else
 uint64_t tcs_counter_hz(void)

@@ -69,6 +69,25 @@ static inline uint64_t tcs_counter_after(void)
     __asm__ volatile("isync\n\tmftb %0" : "=r"(count) : : "memory");
     return count;
 }
+#elif defined(__riscv) && __riscv_xlen == 64
+#define TCS_COUNTER_NAME "riscv-time"
+
+/* To a fence, reading a control register is input from a device. */
+static inline uint64_t tcs_counter_before(void)
+{
+    uint64_t count;
+
+    __asm__ volatile("rdtime %0\n\tfence i, iorw" : "=r"(count) : : "memory");
+    return count;
+}
+
+static inline uint64_t tcs_counter_after(void)
+{
+    uint64_t count;
+
+    __asm__ volatile("fence iorw, i\n\trdtime %0" : "=r"(count) : : "memory");
+    return count;
+}
 #else
 #error "no counter is known for this architecture: add a block above"
 #endif

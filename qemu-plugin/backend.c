@@ -13,13 +13,14 @@
  */
 #pragma weak tcs_backend_kvm_arm64
 #pragma weak tcs_backend_kvm_ppc64
+#pragma weak tcs_backend_kvm_riscv64
 #pragma weak tcs_backend_kvm_x86
 #pragma weak tcs_backend_tcg_virtual
 #pragma weak tcs_backend_tcg_x86
 
 static const struct tcs_backend *const backends[] = {
-    &tcs_backend_kvm_arm64, &tcs_backend_kvm_ppc64,   &tcs_backend_kvm_x86,
-    &tcs_backend_tcg_x86,   &tcs_backend_tcg_virtual,
+    &tcs_backend_kvm_arm64, &tcs_backend_kvm_ppc64, &tcs_backend_kvm_riscv64,
+    &tcs_backend_kvm_x86,   &tcs_backend_tcg_x86,   &tcs_backend_tcg_virtual,
 };
 
 #define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))

@@ -70,6 +70,7 @@ struct tcs_backend {
 
 extern const struct tcs_backend tcs_backend_kvm_arm64;
 extern const struct tcs_backend tcs_backend_kvm_ppc64;
+extern const struct tcs_backend tcs_backend_kvm_riscv64;
 extern const struct tcs_backend tcs_backend_kvm_x86;
 extern const struct tcs_backend tcs_backend_tcg_virtual;
 extern const struct tcs_backend tcs_backend_tcg_x86;

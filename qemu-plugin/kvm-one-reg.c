@@ -10,6 +10,13 @@
 
 #include "clockread/counter-kind.h"
 #include "clockread/counter.h"
+#include "offset-span.h"
+
+/*
+ * A read takes a microsecond, some ticks. Where it falls between two ticks
+ * differs from one to the next, so many narrow the offset down.
+ */
+#define SAMPLES 64
 
 bool tcs_kvm_one_reg_is_active(void)
 {
@@ -38,6 +45,32 @@ bool tcs_kvm_one_reg_read(CPUState *cpu, uint64_t id, const char *what,
                  "KVM does not tell %s (%s)", what, strerror(-ret));
     }
     return ret >= 0;
+}
+
+void tcs_kvm_one_reg_read_count(CPUState *cpu, uint64_t id, const char *what,
+                                const struct tcs_vm_report *vm,
+                                struct tcs_vcpu_report *vcpu)
+{
+    struct tcs_offset_span span = { 0 };
+    uint64_t first = 0;
+
+    for (int i = 0; i < SAMPLES; i++) {
+        uint64_t guest;
+
+        if (!tcs_kvm_one_reg_read(cpu, id, what, vcpu, &guest)) {
+            return;
+        }
+        tcs_offset_span_add(&span, vcpu->counter_before, guest,
+                            vcpu->counter_after);
+        first = i == 0 ? vcpu->counter_before : first;
+    }
+    vcpu->counter_before = first;
+    if (!tcs_offset_span_to_map(&span, 1, 0, &vcpu->map)) {
+        snprintf(vcpu->reason, sizeof(vcpu->reason),
+                 "%s moved against the host's counter while it was read", what);
+        return;
+    }
+    tcs_kvm_one_reg_finish(vm, vcpu);
 }
 
 void tcs_kvm_one_reg_finish(const struct tcs_vm_report *vm,

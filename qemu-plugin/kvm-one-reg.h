@@ -25,6 +25,15 @@ void tcs_kvm_one_reg_read_vm(struct tcs_vm_report *vm, const char *reason);
 bool tcs_kvm_one_reg_read(CPUState *cpu, uint64_t id, const char *what,
                           struct tcs_vcpu_report *vcpu, uint64_t *ret_value);
 
+/*
+ * A tcs_backend's read_vcpu, where that register is the guest's counter itself:
+ * it is read between two host counter reads, many times over, and the offset's
+ * bound is what they leave. `vcpu` has either the whole report or a reason.
+ */
+void tcs_kvm_one_reg_read_count(CPUState *cpu, uint64_t id, const char *what,
+                                const struct tcs_vm_report *vm,
+                                struct tcs_vcpu_report *vcpu);
+
 /* Fills the rest of a report whose map is set. */
 void tcs_kvm_one_reg_finish(const struct tcs_vm_report *vm,
                             struct tcs_vcpu_report *vcpu);

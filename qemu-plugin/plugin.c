@@ -190,8 +190,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
     if (!tcs_backends_prepare(info->target_name)) {
         fprintf(stderr,
                 "trace-clock-sync: guests of target '%s' have no counter that "
-                "this plugin knows; x86_64, i386, aarch64 and ppc64 "
-                "are supported\n",
+                "this plugin knows; x86_64, i386, aarch64, ppc64 and "
+                "riscv64 are supported\n",
                 info->target_name);
         return -1;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * arm64 and ppc64 guests under TCG: QEMU makes their counter out of its virtual
- * clock, which is the host's CLOCK_MONOTONIC plus an offset. NTP changes the
- * rate of that against the host's counter at any tick, so there is no mapping
- * that lasts, and none is claimed.
+ * arm64, ppc64 and riscv64 guests under TCG: QEMU makes their counter out of
+ * its virtual clock, which is the host's CLOCK_MONOTONIC plus an offset. NTP
+ * changes the rate of that against the host's counter at any tick, so there is
+ * no mapping that lasts, and none is claimed.
  */
 #include "backend.h"
 
@@ -27,7 +27,7 @@ static void tcg_read_vcpu(CPUState *cpu, const struct tcs_vm_report *vm,
              "measured from outside");
 }
 
-static const char *const targets[] = { "aarch64", "ppc64", NULL };
+static const char *const targets[] = { "aarch64", "ppc64", "riscv64", NULL };
 
 const struct tcs_backend tcs_backend_tcg_virtual = {
     .targets = targets,

@@ -23,6 +23,8 @@ MACHINES = {
         ["-M", "powernv9", "-smp", 1, "-vga", "none", "-net", "none", "-monitor", "none"],
         ["-M", "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"],
         "hvc0", ("kvm-hv",), "pcie.0", 4096),
+    "riscv64": Machine(["-M", "virt", "-cpu", "max,h=true", "-smp", 2, "-nodefaults"],
+                       ["-M", "virt"], "ttyS0", ("kvm",), "pcie.0", 3072),
 }
 HOST_MODULES = ("vhost_vsock", "virtio_pci", "virtio_console")
 GUEST_MODULES = ("vmw_vsock_virtio_transport", "virtio_pci", "virtio_console")

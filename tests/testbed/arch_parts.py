@@ -10,26 +10,34 @@ from pathlib import Path
 import cache
 import stock
 
-# gnu: its name in GCC's and the libraries' names; loader: the dynamic linker's path.
-Architecture = namedtuple("Architecture", "name gnu qemu package kernel loader")
+# release: Debian's, of the foreign system; gnu: its name in GCC's and the libraries' names; loader:
+# the dynamic linker's path.
+Architecture = namedtuple("Architecture", "name release gnu qemu package kernel loader")
 ARCHITECTURES = {a.name: a for a in (
-    Architecture("arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "qemu-system-arm",
-                 "linux-image-cloud-arm64", "lib/ld-linux-aarch64.so.1"),
-    Architecture("ppc64el", "powerpc64le-linux-gnu", "qemu-system-ppc64", "qemu-system-ppc",
-                 "linux-image-powerpc64le", "lib64/ld64.so.2"))}
-SYSTEM_RELEASE = "bookworm"
+    Architecture("arm64", "bookworm", "aarch64-linux-gnu", "qemu-system-aarch64",
+                 "qemu-system-arm", "linux-image-cloud-arm64", "lib/ld-linux-aarch64.so.1"),
+    Architecture("ppc64el", "bookworm", "powerpc64le-linux-gnu", "qemu-system-ppc64",
+                 "qemu-system-ppc", "linux-image-powerpc64le", "lib64/ld64.so.2"),
+    # The first release that has it.
+    Architecture("riscv64", "trixie", "riscv64-linux-gnu", "qemu-system-riscv64",
+                 "qemu-system-misc", "linux-image-riscv64", "lib/ld-linux-riscv64-lp64d.so.1"))}
 # What programs are linked with, and what runs in the machines.
 SYSTEM_PACKAGES = ("libglib2.0-dev", "libjson-c-dev", "libtracefs-dev", "libtraceevent-dev",
                    "libtracecmd-dev", "libcairo2-dev", "libvirt-dev", "trace-cmd",
                    "busybox-static")
 # Newer than what is tested in it: its emulation of these hosts has fewer faults.
 EMULATOR_RELEASE = "trixie"
-EMULATOR_KEEPS = ("usr/bin/qemu-system-aarch64", "usr/bin/qemu-system-ppc64", stock.MULTIARCH,
-                  "usr/lib64", "usr/share/qemu/skiboot.lid")
+EMULATOR_FIRMWARE = ("opensbi",)  # those that QEMU's packages do not bring
+EMULATOR_KEEPS = ("usr/bin/qemu-system-aarch64", "usr/bin/qemu-system-ppc64",
+                  "usr/bin/qemu-system-riscv64", stock.MULTIARCH, "usr/lib64",
+                  "usr/share/qemu/skiboot.lid",
+                  # A link, and what it points into.
+                  "usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin",
+                  "usr/lib/riscv64-linux-gnu/opensbi")
 UNPACK = ["mmdebstrap", "--mode=chrootless", "--variant=extract", "--quiet",
           '--aptopt=Acquire::Check-Valid-Until "false"']
-# A mirror that is kept at one date may lack the security archive's index of an architecture.
-NO_SECURITY = "--setup-hook=sed -i /security/d \"$1\"/etc/apt/sources.list"
+# A mirror that is kept at one date may lack these archives' index of an architecture.
+RELEASE_ALONE = "--setup-hook=sed -i '/security\\|updates/d' \"$1\"/etc/apt/sources.list"
 
 
 class System:
@@ -81,9 +89,13 @@ def system(name):
 
     def unpack(part):
         shutil.rmtree(part, ignore_errors=True)
-        stock.run([*UNPACK, NO_SECURITY, f"--architectures={name}",
-                   f"--include={','.join(packages)}", SYSTEM_RELEASE, str(part)],
-                  f"unpacking Debian {SYSTEM_RELEASE} for {name}", 1200)
+        stock.run([*UNPACK, RELEASE_ALONE, f"--architectures={name}",
+                   f"--include={','.join(packages)}", arch.release, str(part)],
+                  f"unpacking Debian {arch.release} for {name}", 1200)
+        # Of a release whose packages have all below usr, but for the links of one that is not here.
+        for link in ("bin", "lib"):
+            if not (part / link).exists():
+                (part / link).symlink_to(f"usr/{link}")
         for version in (part / "lib/modules").iterdir():
             stock.run(["depmod", "-b", str(part), version.name], "indexing the kernel's modules")
 
@@ -105,7 +117,7 @@ class Emulator:
 
 
 def emulator(name):
-    packages = ",".join(a.package for a in ARCHITECTURES.values())
+    packages = ",".join([a.package for a in ARCHITECTURES.values()] + list(EMULATOR_FIRMWARE))
 
     def unpack(part):
         whole = part.with_name(part.name + "-whole")

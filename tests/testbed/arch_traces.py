@@ -5,7 +5,7 @@ import trace_report
 import traces
 
 # By architecture: traces.HostTrace.
-CROSSINGS = {"arm64": traces.CROSSINGS,
+CROSSINGS = {"arm64": traces.CROSSINGS, "riscv64": traces.CROSSINGS,
              "ppc64el": ("kvm_hv:kvm_guest_enter", "kvm_hv:kvm_guest_exit")}
 # Events for several pages of ppc64's 64 KiB: of a single one, which only the end of a recording
 # writes out, trace-cmd 3.1 was seen to lose all, once in seven times.

@@ -63,10 +63,12 @@ class Kernel:
         for line in (self.modules / "modules.dep").read_text().splitlines():
             file, _, needs = line.partition(":")
             self._needs[file] = needs.split()
+        self._builtin = {Path(line).name.split(".")[0].replace("-", "_") for line in
+                         (self.modules / "modules.builtin").read_text().splitlines()}
 
     def module_files(self, names):
-        """The files of the modules, each after those it depends on."""
-        wanted = {n.replace("-", "_") for n in names}
+        """The files of the modules that are not built in, each after those it depends on."""
+        wanted = {n.replace("-", "_") for n in names} - self._builtin
         order = []
         for file, needs in self._needs.items():
             if Path(file).name.split(".")[0].replace("-", "_") in wanted:
