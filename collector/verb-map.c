@@ -90,8 +90,9 @@ static int run(int argc, char **argv, GError **error)
         context,
         "Clocks: host:NAME and guest:NAME as `show` names them. Units:\n"
         "  host:x86-tsc, guest:x86-tsc@CPU  ticks of the counter (arm-cntvct on\n"
-        "                                   arm64, ppc-tb on ppc64); guest:x86-tsc\n"
-        "                                   where all CPUs' are the same\n"
+        "                                   arm64, ppc-tb on ppc64, riscv-time on\n"
+        "                                   riscv64); guest:x86-tsc where all CPUs'\n"
+        "                                   are the same\n"
         "  guest:counter                    the number of an event, as ftrace\n"
         "                                   writes it into a trace\n"
         "  guest:uptime                     nanoseconds; in a trace ftrace's\n"

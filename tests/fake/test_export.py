@@ -325,7 +325,7 @@ def of_machine(export, counter):
 
 def test_other_counters():
     """perf and trace-cmd-attach: the counter is the log's, by the name it has there"""
-    for counter in ("ppc-tb", "arm-cntvct"):
+    for counter in ("ppc-tb", "arm-cntvct", "riscv-time"):
         with Export(World(vcpus=[Vcpu(0, offset=-123456789012)])) as export:
             of_machine(export, counter)
             assert export.run("perf", "--pid", 5) == "perf.data.guest,5,-123456789012,1\n"

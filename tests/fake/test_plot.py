@@ -140,7 +140,7 @@ def test_counter_alone():
                     line[reply]["counter"] = counter
         return apply
 
-    for counter in ("x86-tsc", "arm-cntvct", "ppc-tb"):
+    for counter in ("x86-tsc", "arm-cntvct", "ppc-tb", "riscv-time"):
         picture, _ = drift(World(), edit=edit(counter))
         assert f"guest:{counter}" in picture.title and f"host:{counter}" in picture.title, \
             picture.title
