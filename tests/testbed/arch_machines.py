@@ -80,6 +80,7 @@ class ArchHost(Host):
         self.system = arch_parts.system(architecture)
         emulator = arch_parts.emulator(architecture)
         self._streams = []
+        self.gdb = workshop.path("gdb")  # for GdbStub
         names = [f"pool.{n}" for n in range(POOL)] + ["tcs.control"]
         for name in names:
             self._streams.append(Stream(workshop.path("s"), f"host {name}",
@@ -88,6 +89,7 @@ class ArchHost(Host):
                    "-m", self.machine.memory, "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", self.system.kernel.image,
                    "-initrd", _images(workshop, self.system, self.machine),
                    "-append", f"console={self.machine.console} quiet panic=-1",
+                   "-gdb", f"unix:{self.gdb},server=on,wait=off",
                    "-device", f"virtio-serial-pci,id=ports,max_ports=31,bus={self.machine.bus}"]
         for number, (name, stream) in enumerate(zip(names, self._streams), 1):
             command += ["-chardev", f"socket,id=c{number},path={stream.path}"]

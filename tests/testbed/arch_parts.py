@@ -10,16 +10,16 @@ from pathlib import Path
 import cache
 import stock
 
-# release: Debian's, of the foreign system; gnu: its name in GCC's and the libraries' names; loader:
-# the dynamic linker's path.
-Architecture = namedtuple("Architecture", "name release gnu qemu package kernel loader")
+# releases: Debian's, of the foreign system, the first that can be had; gnu: its name in GCC's and the
+# libraries' names; loader: the dynamic linker's path.
+Architecture = namedtuple("Architecture", "name releases gnu qemu package kernel loader")
 ARCHITECTURES = {a.name: a for a in (
-    Architecture("arm64", "bookworm", "aarch64-linux-gnu", "qemu-system-aarch64",
+    Architecture("arm64", ("bookworm",), "aarch64-linux-gnu", "qemu-system-aarch64",
                  "qemu-system-arm", "linux-image-cloud-arm64", "lib/ld-linux-aarch64.so.1"),
-    Architecture("ppc64el", "bookworm", "powerpc64le-linux-gnu", "qemu-system-ppc64",
+    Architecture("ppc64el", ("bookworm",), "powerpc64le-linux-gnu", "qemu-system-ppc64",
                  "qemu-system-ppc", "linux-image-powerpc64le", "lib64/ld64.so.2"),
-    # The first release that has it.
-    Architecture("riscv64", "trixie", "riscv64-linux-gnu", "qemu-system-riscv64",
+    # Not in bookworm. By either name, as one was seen with a Release file newer than its index.
+    Architecture("riscv64", ("trixie", "stable"), "riscv64-linux-gnu", "qemu-system-riscv64",
                  "qemu-system-misc", "linux-image-riscv64", "lib/ld-linux-riscv64-lp64d.so.1"))}
 # What programs are linked with, and what runs in the machines.
 SYSTEM_PACKAGES = ("libglib2.0-dev", "libjson-c-dev", "libtracefs-dev", "libtraceevent-dev",
@@ -87,11 +87,22 @@ def system(name):
     arch = ARCHITECTURES[name]
     packages = SYSTEM_PACKAGES + (arch.package, arch.kernel)
 
-    def unpack(part):
+    def unpack_release(part, release):
         shutil.rmtree(part, ignore_errors=True)
         stock.run([*UNPACK, RELEASE_ALONE, f"--architectures={name}",
-                   f"--include={','.join(packages)}", arch.release, str(part)],
-                  f"unpacking Debian {arch.release} for {name}", 1200)
+                   f"--include={','.join(packages)}", release, str(part)],
+                  f"unpacking Debian {release} for {name}", 1200)
+
+    def unpack(part):
+        *others, last = arch.releases
+        for release in others:
+            try:
+                unpack_release(part, release)
+                break
+            except stock.Unavailable as e:
+                print("#", *str(e).split(), flush=True)
+        else:
+            unpack_release(part, last)
         # Of a release whose packages have all below usr, but for the links of one that is not here.
         for link in ("bin", "lib"):
             if not (part / link).exists():

@@ -15,6 +15,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 import arch_parts  # noqa: E402
 import stock  # noqa: E402
 
+# The exit status where the foreign system cannot be had, as Automake's and Meson's tests skip.
+UNAVAILABLE = 77
 MESON = "/usr/bin/meson"
 # What is installed. Tests of this machine's do not run there.
 TARGETS = ("collector/trace-clock-sync", "guest-agent/trace-clock-agent",
@@ -29,7 +31,8 @@ def main():
     try:
         system = arch_parts.system(options.architecture)
     except stock.Unavailable as e:
-        sys.exit(f"cross.py: {e}")
+        print(f"cross.py: {e}", file=sys.stderr)
+        sys.exit(UNAVAILABLE)
     # Two files: the one in the tree takes the constant from the one that is made here.
     constants = options.build / "sysroot.ini"
     text = f"[constants]\nsysroot = '{system.root}'\n"
