@@ -12,6 +12,13 @@
  */
 #define STRETCH ((guint64)1000000000)
 
+/*
+ * Readers multiply how far a stamp is from the guide's end by this rise, in 64
+ * bits. A trace may begin long before its log: 2^43 ns are 2.4 hours. What the
+ * rise is rounded by then is 0.5 ppm of the distance.
+ */
+#define RISE_MAX ((guint64)1 << 20)
+
 /* Readings of a log differ in how tight they are; some are in no pair. */
 #define GOOD 8
 
@@ -63,18 +70,35 @@ static guint64 good_width(const GArray *anchors)
     return least * GOOD;
 }
 
-/* Beyond `end` by as much as the outer of two points is beyond the inner. */
+/* Shortens a stretch to one of the same slope that readers can prolong. */
+static void shorten(guint64 *length, gint64 *rise)
+{
+    const guint64 whole = *length;
+    const guint64 size = *rise < 0 ? -(guint64)*rise : (guint64)*rise;
+    guint64 part;
+
+    if (size > RISE_MAX) {
+        *length = MAX((guint64)((unsigned __int128)whole * RISE_MAX / size), 1);
+        part =
+            (guint64)(((unsigned __int128)size * *length + whole / 2) / whole);
+        *rise = *rise < 0 ? -(gint64)part : (gint64)part;
+    }
+}
+
+/* Beyond `end`, in the direction of the outer of two points from the inner. */
 static gboolean prolong(const Point *end, const Point *outer,
                         const Point *inner, Point *ret)
 {
     const gboolean at_last = outer->time > inner->time;
+    guint64 length = apart(outer, inner);
     gint64 rise;
 
-    return (at_last ? !__builtin_add_overflow(
-                          end->time, outer->time - inner->time, &ret->time)
-                    : !__builtin_sub_overflow(
-                          end->time, inner->time - outer->time, &ret->time)) &&
-           !__builtin_sub_overflow(outer->offset, inner->offset, &rise) &&
+    if (__builtin_sub_overflow(outer->offset, inner->offset, &rise)) {
+        return FALSE;
+    }
+    shorten(&length, &rise);
+    return (at_last ? !__builtin_add_overflow(end->time, length, &ret->time)
+                    : !__builtin_sub_overflow(end->time, length, &ret->time)) &&
            !__builtin_add_overflow(end->offset, rise, &ret->offset) &&
            (at_last ? tcs_shift_product_fits(*end, *ret)
                     : tcs_shift_product_fits(*ret, *end));

@@ -62,9 +62,10 @@ def wait_for(machine, condition, seconds=20):
                   timeout=3 * seconds + 10)  # a look may take long itself
 
 
-def _wait_with_log(machine, condition, log):
+def wait_with_log(machine, condition, log, seconds=20):
+    """wait_for, whose failure says what a program wrote meanwhile."""
     try:
-        wait_for(machine, condition)
+        wait_for(machine, condition, seconds)
     except Failure as e:
         raise Failure(f"{e}\n{log} says:\n{machine.get(log)}") from e
 
@@ -80,7 +81,7 @@ def start_agent(machine, listen, program="trace-clock-agent"):
     log = "/run/agent-" + "".join(c if c.isalnum() else "-" for c in listen)
     pid = machine.check(f"{program} --listen {shlex.quote(listen)} "
                         f"</dev/null >{log} 2>&1 & echo $!").strip()
-    _wait_with_log(machine, f"grep 'listening on' {log}", log)
+    wait_with_log(machine, f"grep 'listening on' {log}", log)
     return int(pid)
 
 
@@ -90,7 +91,7 @@ def start_qga(guest, extension):
     pid = guest.check(f"{preload}qemu-ga -m virtio-serial -p /dev/virtio-ports/{QGA_PORT} "
                       "-t /run </dev/null >/run/qga.log 2>&1 & echo $!").strip()
     # It has no word for "ready", but an open port is one.
-    _wait_with_log(guest, f"ls -l /proc/{pid}/fd | grep vport", "/run/qga.log")
+    wait_with_log(guest, f"ls -l /proc/{pid}/fd | grep vport", "/run/qga.log")
     return int(pid)
 
 

@@ -11,7 +11,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import trace_report
-from measure import mount_tracefs, start_agent, wait_for
+from measure import mount_tracefs, start_agent, wait_for, wait_with_log
 
 GUEST_CLOCKS = ("x86-tsc", "mono", "boot", "local")
 # What a guest does meanwhile: timers, sleeps, processes.
@@ -38,6 +38,12 @@ def fetch(machine, path, to):
     return to
 
 
+def wait_for_agent(host, guest):
+    """A guest's vsock resets its connections when it finds out that it was moved, which is not at once."""
+    wait_for(host, f"trace-clock-sync show --qmp {guest.qmp_path} --agent vsock:{guest.cid} "
+             "--timeout 10 >/dev/null", 60)
+
+
 def start(machine, command, said):
     return machine.check(f"cd /run && {command} </dev/null >{said} 2>&1 & echo $!").strip()
 
@@ -60,7 +66,8 @@ class Log:
         host.check(f"rm -f {self.path}")  # of an earlier round: a log is never overwritten
         self._pid = start(host, f"trace-clock-sync record -o {self.path} --qmp {guest.qmp_path} "
                           f"{words} --interval 0.5 --timeout 20", self._said)
-        wait_for(host, f"[ -s {self.path} ] && [ $(wc -l <{self.path}) -gt 3 ]", 60)
+        wait_with_log(host, f"[ -s {self.path} ] && [ $(wc -l <{self.path}) -gt 3 ]", self._said,
+                      60)
 
     def more(self):
         lines = int(self.host.check(f"wc -l <{self.path}"))

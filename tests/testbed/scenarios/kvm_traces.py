@@ -67,6 +67,7 @@ def move(t, number, host_clock, clock):
     until_migrated(old)
     new.monitor.wait_event("RESUME", 60)
     t.note(f"moved: {migration(new)}")
+    traces.wait_for_agent(t.host, new)
     after = traces.Log(t.host, new, (clock,))
     time.sleep(2)
     new.check(f"touch {DONE}")
