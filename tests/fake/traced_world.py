@@ -29,6 +29,7 @@ class World:
         self.reset = reset  # host ticks: the guest boots anew there
         self.restart = restart  # host ticks: other threads run its vCPUs from then on
         self.local_ns = local_ns  # how far each CPU's local is ahead of mono_raw
+        self.moments = {}  # (CPU, number) of the guest's events in traces: host ticks
         # clock: (value at START, ns per tick)
         nominal = Fraction(10**6, KHZ)
         self.host = {"mono": (10**12, nominal * (1 + Fraction(11, 10**6))),
@@ -123,6 +124,7 @@ class World:
                     if at >= since if since else not self.is_reset(at + SECOND // 40):
                         guest[cpu].append((self.stamp("guest", guest_clock, cpu, inside), "tick",
                                            7, number))
+                        self.moments[cpu, number] = inside
                     inside += self.rng.randrange(1, 3000)
                     number += 1
                 at = inside + margin
