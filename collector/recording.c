@@ -7,10 +7,8 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "failures.h"
 #include "log.h"
-
-/* So many failed samples in a row, and nothing to wait for: give up. */
-#define FAILURES_MAX 5
 
 /*
  * Distances between the first samples, and between the last ones. The rate in
@@ -30,8 +28,7 @@ struct TcsRecording {
     TcsLogWriter *log;
     guint timer;
     guint samples;
-    guint failures; /* in a row */
-    guint failed;   /* in all */
+    TcsFailures failures;
     gint64 start_us;
     gboolean sampling;
     gboolean stopping;
@@ -144,23 +141,21 @@ static gboolean begin(TcsRecording *recording, const TcsSample *sample,
 
 static void on_failure(TcsRecording *recording, GError *error)
 {
+    gint64 now_us = g_get_monotonic_time();
+
     if (recording->samples == 0) {
         end(recording, error);
         return;
     }
-    recording->failed++;
-    recording->failures++;
-    if (recording->failures == 1) {
-        fprintf(stderr, "%s: a sample failed, going on: %s\n", g_get_prgname(),
-                error->message);
-    }
+    tcs_failures_add(&recording->failures, now_us);
     tcs_session_reset(recording->session);
     if (recording->stopping ||
-        (recording->failures >= FAILURES_MAX &&
+        (tcs_failures_are_final(&recording->failures, now_us) &&
          !recording->owner->is_patient(recording->owner_data))) {
         end(recording, error);
         return;
     }
+    tcs_failures_tell(&recording->failures, error);
     g_error_free(error);
     schedule(recording, recording->options->interval_ms);
 }
@@ -182,7 +177,8 @@ static void on_sample(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     recording->samples++;
-    recording->failures = 0;
+    tcs_failures_end(&recording->failures, tcs_recording_vm(recording),
+                     g_get_monotonic_time());
     tell_unread(recording, sample);
     recording->owner->changed(recording, recording->owner_data);
     if (!recording->ended) {
@@ -261,8 +257,9 @@ void tcs_recording_close(TcsRecording *recording)
 {
     GError *error = NULL;
     g_autofree char *failed =
-        recording->failed ? g_strdup_printf(", %u failed", recording->failed)
-                          : g_strdup("");
+        recording->failures.all
+            ? g_strdup_printf(", %u failed", recording->failures.all)
+            : g_strdup("");
 
     if (recording->log &&
         !tcs_log_close(g_steal_pointer(&recording->log), &error)) {

@@ -127,11 +127,15 @@ class Libvirtd:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def kill(self):
+        """Its QEMUs stay; start() makes a libvirtd that takes them over."""
+        self.process.kill()
+        self.process.wait()
+
     def close(self):
         """Ends libvirtd and every QEMU that it started."""
         self.signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         folder = os.path.join(self.directory, "run/qemu")
         for entry in os.listdir(folder) if os.path.isdir(folder) else ():
             if entry.endswith(".pid"):
