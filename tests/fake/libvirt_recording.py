@@ -78,8 +78,10 @@ class Recording:
         count += len(self.samples(vm))
         deadline = time.monotonic() + LIMIT
         while len(self.samples(vm)) < count:
-            assert time.monotonic() < deadline and self.process.poll() is None, \
-                (vm, self.process.poll(), self.process.stderr.read())
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                # Only of what has ended can all of stderr be read.
+                self.process.kill()
+                raise AssertionError((vm, *self.wait()))
             time.sleep(0.02)
 
     def stop(self):
