@@ -146,3 +146,23 @@ def add_tools(layer, tree):
     layer.add(LOADER, Path(LOADER))
     # chronyd looks up the user it shall become.
     layer.add("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
+
+
+# libvirtd loads its driver for QEMU, and has QEMU load its emulator, to find out what it can do.
+LIBVIRT = (Path("/usr/sbin/libvirtd"), Path("/usr/bin/virsh"),
+           Path("/usr/lib/libvirt/libvirt_iohelper"),
+           Path("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"),
+           Path("/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"))
+LIBVIRT_USERS = {"passwd": "root:x:0:0:root:/root:/bin/sh\n"
+                           "libvirt-qemu:x:64055:64055::/:/bin/false\n",
+                 "group": "root:x:0:\nlibvirt-qemu:x:64055:\nkvm:x:64056:\n"}
+
+
+def add_libvirt(layer):
+    """This machine's libvirtd for QEMU, with virsh; it is not configured."""
+    for program in LIBVIRT:
+        layer.add_program(program)
+    for file in sorted(Path("/usr/share/libvirt/cpu_map").glob("*.xml")):
+        layer.add(file, file, 0o644)
+    for name, text in LIBVIRT_USERS.items():
+        layer.add(f"etc/{name}", text.encode(), 0o644)

@@ -95,10 +95,15 @@ class Workshop:
             image.join(path, [base.cached("guest"), self._build_layer()])
         return path
 
-    def host_image(self, qemu, qemu_root, tools=False):
+    def host_image(self, qemu, qemu_root, tools=False, libvirt=False):
         base = image.base_layer(self.kernel, HOST_MODULES + (HOST_TOOL_MODULES if tools else ()))
         if tools:
             image.add_tools(base, stock.tools())
+        if libvirt:
+            absent = [str(p) for p in image.LIBVIRT if not p.exists()]
+            if absent:
+                raise stock.Unavailable(f"not installed: {', '.join(absent)}")
+            image.add_libvirt(base)
         base.add("boot/vmlinuz", self.kernel.image)
         image.add_qemu(base, qemu, qemu_root)
         guest = image.Layer()
@@ -161,10 +166,10 @@ def port(number, name, chardev):
 class Host:
     """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from, or
     tree the one that is built with us in its tree; l0 is a key of L0; tools: chrony and trace-cmd
-    are there, and in the guests."""
+    are there, and in the guests; libvirt: libvirtd and virsh are there."""
 
     def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072,
-                 l0="stock", tools=False, tree=None):
+                 l0="stock", tools=False, tree=None, libvirt=False):
         get_emulator, cpu = L0[l0]
         emulator = get_emulator()
         self.qemu = qemu_tree.tree(tree) if tree else stock.qemu(release)
@@ -182,7 +187,7 @@ class Host:
                    "-smp", cpus, "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
                    "-serial", "stdio",
                    "-kernel", workshop.kernel.image,
-                   "-initrd", workshop.host_image(self.qemu, self.qemu_root, tools),
+                   "-initrd", workshop.host_image(self.qemu, self.qemu_root, tools, libvirt),
                    "-append", f"{COMMON_KERNEL_LINE} {kernel_args}",
                    "-device", "virtio-serial-pci,id=ports,max_ports=31"]
         for number, (name, stream) in enumerate(zip(names, streams), 1):
