@@ -24,6 +24,12 @@ struct TcsDomain {
     char **uris; /* NULL: the default */
     TcsWorker *worker;
     TcsLibvirtLink *link; /* of the thread */
+    /*
+     * Of the thread: the URI that had it first, and then alone is asked. A
+     * domain that has migrated to another host is counted by that host's
+     * counter, which must not get into one log with this one's.
+     */
+    char **host;
 };
 
 typedef struct {
@@ -80,6 +86,7 @@ void tcs_domain_unref(TcsDomain *domain)
     if (domain && g_atomic_ref_count_dec(&domain->refs)) {
         tcs_worker_free(domain->worker, link_free, domain->link);
         g_strfreev(domain->uris);
+        g_strfreev(domain->host);
         g_free(domain->name);
         g_free(domain);
     }
@@ -126,7 +133,13 @@ static gpointer do_open(gpointer data, GError **error)
     TcsDomain *domain = data;
 
     g_clear_pointer(&domain->link, tcs_libvirt_link_free);
-    domain->link = tcs_libvirt_link_open(domain->name, domain->uris, error);
+    domain->link = tcs_libvirt_link_open(
+        domain->name, domain->host ? domain->host : domain->uris, error);
+    if (domain->link && !domain->host) {
+        const char *host[] = { tcs_libvirt_link_uri(domain->link), NULL };
+
+        domain->host = g_strdupv((char **)host);
+    }
     return domain->link;
 }
 

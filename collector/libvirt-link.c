@@ -18,6 +18,7 @@ struct TcsLibvirtLink {
     char *name;  /* not virDomainGetName(): that forgets the last error */
     char *where; /* "domain web1 at qemu:///system" */
     char *virsh;
+    char *uri; /* NULL: the default */
     virConnectPtr connection;
     virDomainPtr domain;
     unsigned int id; /* another one for each start of the domain */
@@ -35,6 +36,7 @@ void tcs_libvirt_link_free(TcsLibvirtLink *link)
         g_free(link->name);
         g_free(link->where);
         g_free(link->virsh);
+        g_free(link->uri);
         g_free(link);
     }
 }
@@ -49,9 +51,39 @@ static TcsLibvirtLink *link_new(virConnectPtr connection, virDomainPtr domain,
     link->id = virDomainGetID(domain);
     link->name = g_strdup(virDomainGetName(domain));
     link->virsh = tcs_libvirt_virsh(uri);
+    link->uri = g_strdup(uri);
     link->where = g_strdup_printf("domain %s%s%s", link->name,
                                   uri ? " at " : "", uri ? uri : "");
     return link;
+}
+
+/*
+ * Of domains of one name that which runs: a host from which one has migrated
+ * may keep its definition. Consumes `found`.
+ */
+static gboolean choose(TcsLibvirtLink **ret_link, TcsLibvirtLink *found,
+                       GError **error)
+{
+    if (!*ret_link) {
+        *ret_link = found;
+        return TRUE;
+    }
+    if (virDomainIsActive((*ret_link)->domain) == 1 &&
+        virDomainIsActive(found->domain) == 1) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "a domain %s runs at more than one of the URIs; leave one "
+                    "--connect",
+                    found->name);
+        tcs_libvirt_link_free(found);
+        return FALSE;
+    }
+    if (virDomainIsActive(found->domain) == 1) {
+        tcs_libvirt_link_free(*ret_link);
+        *ret_link = found;
+    } else {
+        tcs_libvirt_link_free(found);
+    }
+    return TRUE;
 }
 
 /* Consumes the connection. *ret_link stays where the domain is not there. */
@@ -71,17 +103,7 @@ static gboolean look_up(virConnectPtr connection, const char *name,
         virConnectClose(connection);
         return is_absent;
     }
-    if (*ret_link) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "there is a domain %s at more than one of the URIs; leave "
-                    "one --connect",
-                    name);
-        virDomainFree(domain);
-        virConnectClose(connection);
-        return FALSE;
-    }
-    *ret_link = link_new(connection, domain, uri);
-    return TRUE;
+    return choose(ret_link, link_new(connection, domain, uri), error);
 }
 
 static gboolean set_not_running(const TcsLibvirtLink *link, GError **error)
@@ -123,6 +145,11 @@ TcsLibvirtLink *tcs_libvirt_link_open(const char *name, char **uris,
         g_clear_pointer(&link, tcs_libvirt_link_free);
     }
     return link;
+}
+
+const char *tcs_libvirt_link_uri(const TcsLibvirtLink *link)
+{
+    return link->uri;
 }
 
 /*

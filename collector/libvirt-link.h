@@ -13,10 +13,14 @@ G_BEGIN_DECLS
 /* A connection to libvirt and one domain there. */
 typedef struct TcsLibvirtLink TcsLibvirtLink;
 
-/* Looked for at each of the URIs (none: libvirt's default); it has to run. */
+/* Looked for at each of the URIs (none: libvirt's default); it has to run, at
+ * one of them. */
 TcsLibvirtLink *tcs_libvirt_link_open(const char *name, char **uris,
                                       GError **error);
 void tcs_libvirt_link_free(TcsLibvirtLink *link);
+
+/* The one where the domain runs; NULL: the default. The link's. */
+const char *tcs_libvirt_link_uri(const TcsLibvirtLink *link);
 
 /*
  * One command of QEMU's monitor: its whole reply, as JSON text. An answer of

@@ -29,6 +29,11 @@ def daemon():
     return STARTED[0]
 
 
+def another_daemon():
+    """As of another host, for a `with`."""
+    return libvirtd(PLUGIN, cases.skip)
+
+
 def program(*words):
     start = time.monotonic()
     process = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True,

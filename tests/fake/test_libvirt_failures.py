@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 
-from libvirt_recording import Recording, command_line, daemon, epoch_break, main
+from libvirt_recording import (Recording, another_daemon, command_line, daemon, epoch_break, main,
+                               program)
 from probe import LIMIT
 from recording import run_map
 
-UNREACHABLE, REFUSED, FILE = 3, 4, 5
+USAGE, UNREACHABLE, REFUSED, FILE = 2, 3, 4, 5
 VMS = ("web1", "web2")
 GUEST_TICK = ("host:x86-tsc", "guest:x86-tsc")
 
@@ -151,6 +152,29 @@ def test_libvirtd():
             ticks = [vcpu(s)["counter-before"] for s in samples]
             gap, at = max((b - a, a) for a, b in zip(ticks, ticks[1:]))
             assert run_map(recording.path(vm), *GUEST_TICK, at + gap // 2).status == 0
+
+
+def test_moved():
+    """a domain that goes on at another host is found there, but not recorded into the old log"""
+    create()
+    with another_daemon() as other:
+        other.define("web1")
+        uris = ("--domain", "web1", "--connect", other.uri)
+        with Recording(*uris) as recording:
+            recording.wait_samples(5)
+            other.virsh("start", "web1")
+            shown = program("show", "--connect", daemon().uri, "--agent", "none", *uris)
+            assert shown.returncode == USAGE and "runs at more than one of" in shown.stderr, shown
+            daemon().virsh("destroy", "web1")
+            shown = program("show", "--connect", daemon().uri, "--agent", "none", *uris)
+            assert shown.returncode == 0, shown.stderr
+            count = len(recording.samples())
+            time.sleep(1)
+            status, err = recording.stop()
+            assert status == UNREACHABLE and "is not running; start it" in err, (status, err)
+            assert len(recording.samples()) == count, "of another host"
+            assert_maps(recording, None, recording.samples())
+    daemon().virsh("start", "web1")
 
 
 def test_killed():
