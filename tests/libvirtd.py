@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 # Nothing of the system: no other user, cgroups, security labels, log daemon.
@@ -26,6 +27,7 @@ LIBVIRTD_CONF = """\
 unix_sock_dir = "{directory}/sockets"
 auth_unix_rw = "none"
 unix_sock_group = "root"
+host_uuid = "{uuid}"
 """
 NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 HIDDEN = {"/etc/libvirt": "etc", "/var/lib/libvirt": "lib", "/var/cache/libvirt": "cache",
@@ -66,10 +68,12 @@ class Libvirtd:
         self.socket = os.path.join(directory, "sockets", "libvirt-sock")
         self.uri = f"qemu:///system?socket={self.socket}"
         self.process = None
+        # Two of them take each other for other hosts by this, and by the host's name.
+        self._uuid = uuid.uuid4()
         for name in (*HIDDEN.values(), "sockets"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         self._write("etc/qemu.conf", QEMU_CONF)
-        self._write("etc/libvirtd.conf", LIBVIRTD_CONF.format(directory=directory))
+        self._write("etc/libvirtd.conf", LIBVIRTD_CONF.format(directory=directory, uuid=self._uuid))
 
     def _write(self, name, text):
         with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
@@ -87,8 +91,9 @@ class Libvirtd:
             mounts += f"mount --bind {own} /etc/{name} && "
         with open(os.path.join(self.directory, "libvirtd.log"), "ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                 f"{mounts} exec libvirtd --config /etc/libvirt/libvirtd.conf "
+                ["unshare", "--uts", "--mount", "--propagation", "private", "sh", "-c",
+                 f"hostname tcs-{self._uuid.hex} && {mounts} "
+                 "exec libvirtd --config /etc/libvirt/libvirtd.conf "
                  f"--pid-file {self.directory}/libvirtd.pid"],
                 env={**os.environ, "PATH": SEARCH}, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log)

@@ -14,7 +14,7 @@ from libvirt_recording import (Recording, another_daemon, command_line, daemon, 
 from probe import LIMIT
 from recording import run_map
 
-USAGE, UNREACHABLE, REFUSED, FILE = 2, 3, 4, 5
+UNREACHABLE, REFUSED, FILE = 3, 4, 5
 VMS = ("web1", "web2")
 GUEST_TICK = ("host:x86-tsc", "guest:x86-tsc")
 
@@ -154,26 +154,24 @@ def test_libvirtd():
             assert run_map(recording.path(vm), *GUEST_TICK, at + gap // 2).status == 0
 
 
-def test_moved():
-    """a domain that goes on at another host is found there, but not recorded into the old log"""
+def test_migrated():
+    """a domain that migrates live to another host is found there, but not in the old log"""
     create()
     with another_daemon() as other:
-        other.define("web1")
-        uris = ("--domain", "web1", "--connect", other.uri)
-        with Recording(*uris) as recording:
+        where = ("--domain", "web1", "--connect", other.uri)
+        with Recording(*where) as recording:
             recording.wait_samples(5)
-            other.virsh("start", "web1")
-            shown = program("show", "--connect", daemon().uri, "--agent", "none", *uris)
-            assert shown.returncode == USAGE and "runs at more than one of" in shown.stderr, shown
-            daemon().virsh("destroy", "web1")
-            shown = program("show", "--connect", daemon().uri, "--agent", "none", *uris)
-            assert shown.returncode == 0, shown.stderr
-            count = len(recording.samples())
+            daemon().virsh("migrate", "--live", "--persistent", "web1", other.uri, "--migrateuri",
+                           f"unix://{other.directory}/migration")
             time.sleep(1)
             status, err = recording.stop()
             assert status == UNREACHABLE and "is not running; start it" in err, (status, err)
-            assert len(recording.samples()) == count, "of another host"
-            assert_maps(recording, None, recording.samples())
+            samples = recording.samples()
+            assert len({vcpu(s)["thread-id"] for s in samples}) == 1, "of two hosts"
+            assert_maps(recording, None, [s for s in samples if s["qmp-after"]["running"]])
+        assert "shut off" in daemon().virsh("domstate", "web1").stdout
+        shown = program("show", "--connect", daemon().uri, "--agent", "none", *where)
+        assert shown.returncode == 0, shown.stderr
     daemon().virsh("start", "web1")
 
 

@@ -4,6 +4,7 @@ restored, and each log is held against what KVM itself says of that domain's cou
 import json
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from machines import PLUGIN
@@ -56,8 +57,8 @@ def check_start(t):
     t.host.check("mkdir -p /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt "
                  "/var/cache/libvirt")
     t.host.put("/etc/libvirt/qemu.conf", QEMU_CONF.encode())
-    t.host.put("/etc/libvirt/libvirtd.conf",
-               LIBVIRTD_CONF.format(directory="/run/libvirt").replace("/sockets", "").encode())
+    conf = LIBVIRTD_CONF.format(directory="/run/libvirt", uuid=uuid.uuid4())
+    t.host.put("/etc/libvirt/libvirtd.conf", conf.replace("/sockets", "").encode())
     t.host.check("libvirtd --config /etc/libvirt/libvirtd.conf "
                  "</dev/null >/run/libvirtd.log 2>&1 &")
     try:
