@@ -305,7 +305,8 @@ int tcs_timeline_when(const struct tcs_timeline *timeline,
         find_in_stretch(timeline, &timeline->stretches[i], value, &course);
         find_apart(&all, &course);
     }
-    if (!all.is_known) {
+    if (!all.is_known || all.moments.lo < timeline->reach.lo.ticks ||
+        all.moments.hi > timeline->reach.hi.ticks) {
         return -ENODATA;
     }
     if (all.is_apart) {

@@ -12,7 +12,8 @@
 void tcs_timeline_init(struct tcs_timeline *timeline,
                        struct tcs_rate_span allowed)
 {
-    *timeline = (struct tcs_timeline){ .allowed = allowed };
+    *timeline = (struct tcs_timeline){ .allowed = allowed,
+                                       .reach = { { 0 }, { UINT64_MAX } } };
 }
 
 static void drop_search(struct tcs_timeline *timeline)
@@ -220,7 +221,8 @@ int tcs_timeline_at(const struct tcs_timeline *timeline,
     struct tcs_ns_span value = { INT64_MAX, INT64_MIN }, part;
 
     assert(timeline->is_finished);
-    if (timeline->n == 0) {
+    if (timeline->n == 0 || at.lo.ticks < timeline->reach.lo.ticks ||
+        at.hi.ticks > timeline->reach.hi.ticks) {
         return -ENODATA;
     }
     last = &timeline->readings[timeline->n - 1];

@@ -13,7 +13,8 @@
  *   another rate;
  * - between two events lies at least one whole interval without any. (A slew's
  *   beginning and end count as one event where there is none between them.)
- *   Before the first reading and after the last there is no step.
+ *   Before the first reading and after the last there is no step, as far as
+ *   `reach` goes.
  *
  * So an interval with an event in it has a neighbour without one on the side,
  * or sides, that matter; and the clock is between two courses of its
@@ -43,6 +44,9 @@ struct tcs_timeline_stretch {
 /* Owns what it points to. Interval i lies between readings i and i + 1. */
 struct tcs_timeline {
     struct tcs_rate_span allowed;
+    /* Where there may have been a step beyond the readings: nothing is known
+     * outside. All readings are inside. Everything, unless set. */
+    struct tcs_host_span reach;
     struct tcs_host_reading *readings;
     size_t n;
     size_t capacity;
@@ -82,17 +86,18 @@ int tcs_timeline_finish(struct tcs_timeline *timeline);
  * Every value the clock may have reached at any moment of `at` (what it showed
  * is less by up to its resolution: tcs_clock_value()). An end may be unknown.
  * Returns 0; -ENODATA where `at` touches a gap, to which the brackets of the
- * readings on either side belong, or there is no reading.
+ * readings on either side belong, or leaves `reach`, or there is no reading.
  */
 int tcs_timeline_at(const struct tcs_timeline *timeline,
                     struct tcs_host_span at, struct tcs_ns_span *ret_value);
 
 /*
  * Every moment at which the clock may have reached a value of `value`.
- * Returns 0; -ENODATA where that can only have been in a gap, or at no counter
- * value, or there is no reading; -ENOTUNIQ where a clock that was set in a gap
- * may have done so before and after that, be it in the gap itself. A gap is
- * taken to hold one step, and no rate that is not allowed.
+ * Returns 0; -ENODATA where that can only have been in a gap, or outside of
+ * `reach`, or at no counter value, or there is no reading; -ENOTUNIQ where a
+ * clock that was set in a gap may have done so before and after that, be it in
+ * the gap itself. A gap is taken to hold one step, and no rate that is not
+ * allowed.
  */
 int tcs_timeline_when(const struct tcs_timeline *timeline,
                       struct tcs_ns_span value, struct tcs_host_span *ret_when);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "error.h"
+#include "model-changes.h"
 #include "model-impl.h"
 #include "place.h"
 #include "rates.h"
@@ -24,6 +25,7 @@ typedef struct {
 typedef struct {
     TcsModel *model;
     TcsModelCounters *counters;
+    TcsModelChanges *changes;
     char *counter; /* the host counter's name; NULL before the first sample */
     GArray *spare; /* of Spare: what the last sample has besides */
 } Builder;
@@ -227,6 +229,7 @@ static struct tcs_rate_span nominal_rate(const TcsModel *model)
 }
 
 static void finish_clock(TcsModel *model, TcsModelClock *clock,
+                         const TcsModelChanges *changes,
                          struct tcs_rate_span nominal, guint host_slew_ppm)
 {
     gboolean is_host = g_str_has_prefix(clock->name, "host:");
@@ -241,6 +244,10 @@ static void finish_clock(TcsModel *model, TcsModelClock *clock,
             nominal, is_host ? host_slew_ppm : GUEST_SLEW_PPM);
         tcs_check_memory(tcs_timeline_finish(&clock->timeline));
         dropped = clock->timeline.dropped;
+        if (!is_host) {
+            clock->timeline.reach =
+                tcs_model_changes_reach(changes, &clock->timeline);
+        }
         break;
     case TCS_CLOCK_COUNT:
         tcs_check_memory(tcs_staircase_finish(&clock->staircase));
@@ -271,6 +278,7 @@ static Builder builder_new(void)
     return (Builder){
         .model = model,
         .counters = tcs_model_counters_new(model),
+        .changes = tcs_model_changes_new(),
         .spare = g_array_new(FALSE, FALSE, sizeof(Spare)),
     };
 }
@@ -287,6 +295,8 @@ static void builder_add(Builder *builder, const TcsSample *sample)
     }
     tcs_model_counters_add(builder->counters, sample->qmp_before);
     tcs_model_counters_add(builder->counters, sample->qmp_after);
+    tcs_model_changes_add(builder->changes, sample->qmp_before);
+    tcs_model_changes_add(builder->changes, sample->qmp_after);
     add_host_clocks(builder, sample);
     if (is_first) {
         add_spare(builder);
@@ -307,9 +317,10 @@ static TcsModel *builder_finish(Builder *builder, const TcsLog *log,
     tcs_model_counters_finish(builder->counters, builder->counter);
     nominal = nominal_rate(model);
     for (guint i = 0; i < model->clocks->len; i++) {
-        finish_clock(model, g_ptr_array_index(model->clocks, i), nominal,
-                     log->host_slew_ppm);
+        finish_clock(model, g_ptr_array_index(model->clocks, i),
+                     builder->changes, nominal, log->host_slew_ppm);
     }
+    tcs_model_changes_free(builder->changes);
     g_array_unref(builder->spare);
     if (!builder->counter) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,

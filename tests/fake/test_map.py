@@ -200,6 +200,34 @@ def test_history_before():
     check_vcpu(recording, 1, [(first, 0), (old, -7000), (world.now, -7000)], [False, True, True])
 
 
+def test_reach():
+    """clocks of a guest that has just come or has gone: known up to there, and not as if it had not"""
+    recording = Recording(two_vcpus())
+    world = recording.world
+    recording.note(world.vcpus[0], "first seen")
+    old = moment(world)
+    came = recording.note(world.vcpus[0], "migration")
+    after = moment(world)
+    for _ in range(3):
+        recording.sample()
+    before = moment(world)
+    world.pause_ns = 10**9
+    recording.sample()
+    recording.samples[-1]["guest"] = None
+    world.running = False
+    recording.sample()
+    recording.samples[-1]["guest"] = None
+    gone = moment(world)
+    moments = (old, came - 1, after, before, gone)
+    rows = map_values(recording, HOST, "guest:mono", *moments)
+    assert [row is not None for row in rows] == [False, False, True, True, False], rows
+    stamps = [int(world.guest["mono"].at(m)) for m in moments]
+    back = map_values(recording, "guest:mono", HOST, *stamps)
+    assert [row is not None for row in back] == [False, False, True, True, False], back
+    for row, stamp in ((rows[2], stamps[2]), (rows[3], stamps[3])):
+        assert row[1] <= stamp <= row[2], (row, stamp)
+
+
 def test_history_lost():
     """where the history does not follow on what was known, nothing is carried over"""
     for kind in ("dropped", "restarted", "generation"):
