@@ -8,6 +8,8 @@
 #include <event-parse.h>
 #include <trace-cmd.h>
 
+#include "trace-dat-open.h"
+
 struct walk {
     tcs_trace_dat_event_fn *fn;
     void *data;
@@ -37,9 +39,7 @@ int tcs_trace_dat_each_event(const char *path, tcs_trace_dat_event_fn *fn,
                              void *data)
 {
     struct walk walk = { fn, data, 0 };
-    /* Plugins only format what is printed. */
-    struct tracecmd_input *handle = tracecmd_open(
-        path, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    struct tracecmd_input *handle = tcs_trace_dat_open(path);
     int ret;
 
     if (!handle) {

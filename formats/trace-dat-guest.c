@@ -9,12 +9,12 @@
 #include <string.h>
 #include <trace-cmd.h>
 
+#include "trace-dat-open.h"
+
 int tcs_trace_dat_guest_threads(const char *host_path, uint64_t guest_trace_id,
                                 int **ret_threads)
 {
-    struct tracecmd_input *handle =
-        tracecmd_open(host_path, TRACECMD_FL_LOAD_NO_PLUGINS |
-                                     TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    struct tracecmd_input *handle = tcs_trace_dat_open(host_path);
     const char *name;
     const int *threads;
     int n = 0, ret = -ENOENT;

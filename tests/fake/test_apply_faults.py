@@ -257,6 +257,20 @@ def test_bytes_changed():
                 assert done.returncode == 0 or verb == "check" or path.read_bytes() == changed
 
 
+def test_library_dies():
+    """a header of which libtracecmd 3.1 dies: told, and not died with it"""
+    with short_case() as case:
+        case.apply()
+        for path in (case.guest, case.host):
+            content = path.read_bytes()
+            at = content.index(b"et:0;", content.index(b"header_page"))
+            path.write_bytes(content[:at] + b"\xee\x95" + bytes(6) + content[at + 8:])
+            done = subprocess.run([PROGRAM, "check", case.log, "--guest", case.guest, "--host",
+                                   case.host], capture_output=True, timeout=60, env=ENVIRONMENT)
+            assert done.returncode == 5 and str(path) in done.stderr.decode(), done
+            path.write_bytes(content)
+
+
 def main():
     cases.run(globals())
 
