@@ -12,6 +12,10 @@
 #include <trace-cmd.h>
 #include <unistd.h>
 
+/* The child's status where the library refuses the file, and lives. A sanitizer
+ * makes a status of its own of a signal. */
+#define REFUSED 42
+
 /* Plugins only format what is printed. */
 static struct tracecmd_input *open_here(const char *path)
 {
@@ -27,7 +31,7 @@ static void __attribute__((noreturn)) try(const char *path)
     setrlimit(RLIMIT_CORE, &no_core);
     close(STDOUT_FILENO);
     close(STDERR_FILENO);
-    _exit(open_here(path) ? 0 : 1);
+    _exit(open_here(path) ? 0 : REFUSED);
 }
 
 static bool can_be_opened(const char *path)
@@ -46,7 +50,8 @@ static bool can_be_opened(const char *path)
             return true;
         }
     }
-    return !WIFSIGNALED(status);
+    return WIFEXITED(status) &&
+           (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == REFUSED);
 }
 
 struct tracecmd_input *tcs_trace_dat_open(const char *path)
