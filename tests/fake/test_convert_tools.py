@@ -59,7 +59,7 @@ def hold(text, pattern, least, style):
             if value is not None:
                 before = before[:match.start(1)] + rounded(value, decimals) + before[match.end(1):]
                 # How many blanks there are is another test's.
-                before, after = (x.replace("[ ", "[").split() for x in (before, after))
+                before, after = (re.sub(r"\[ +", "[", x).split() for x in (before, after))
                 assert before == after, (before, after)
             elif not match:
                 assert before == after, (before, after)
