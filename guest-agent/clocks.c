@@ -304,6 +304,25 @@ static void add_foreign_counters(struct tga_report *report,
     }
 }
 
+static void add_clocks(struct tga_report *report, const struct tga_pin *pin,
+                       const struct tga_request *request)
+{
+    if (pin->held) {
+        note_cpu(report, pin->cpu);
+    }
+    if (request->clocks != NULL) {
+        for (char **clock = request->clocks; *clock != NULL; clock++) {
+            add_clock(report, pin, *clock, true, request->samples);
+        }
+    } else {
+        for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
+            add_clock(report, pin, known_clocks[i].name, false,
+                      request->samples);
+        }
+        add_foreign_counters(report, pin, request->samples);
+    }
+}
+
 static bool add_cpu(struct tga_report *report,
                     const struct tga_request *request, int cpu, GError **error)
 {
@@ -312,20 +331,7 @@ static bool add_cpu(struct tga_report *report,
     if (!tga_pin_take_asked(&pin, cpu, error)) {
         return false;
     }
-    if (pin.held) {
-        note_cpu(report, pin.cpu);
-    }
-    if (request->clocks != NULL) {
-        for (char **clock = request->clocks; *clock != NULL; clock++) {
-            add_clock(report, &pin, *clock, true, request->samples);
-        }
-    } else {
-        for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
-            add_clock(report, &pin, known_clocks[i].name, false,
-                      request->samples);
-        }
-        add_foreign_counters(report, &pin, request->samples);
-    }
+    add_clocks(report, &pin, request);
     tga_pin_release(&pin);
     return true;
 }
@@ -353,6 +359,7 @@ static bool add_first_cpu(struct tga_report *report,
                           const struct tga_request *request, GError **error)
 {
     struct tcs_cpu_set allowed;
+    struct tga_pin pin;
 
     if (tcs_affinity_get(&allowed) == 0) {
         int cpu = 0;
@@ -360,11 +367,16 @@ static bool add_first_cpu(struct tga_report *report,
         while (cpu < TCS_CPU_END && !tcs_cpu_set_has(&allowed, cpu)) {
             cpu++;
         }
-        if (add_cpu(report, request, cpu, NULL)) {
+        if (tga_pin_take(&pin, cpu) == 0 && pin.held) {
+            add_clocks(report, &pin, request);
+            tga_pin_release(&pin);
             return true;
         }
     }
-    /* The affinity may not be changed: the one it is on. */
+    /*
+     * The affinity may not be changed: wherever it is. Not that first CPU even
+     * if it is there now: nothing brings it back once it has been moved.
+     */
     return add_cpu(report, request, -1, error);
 }
 
