@@ -28,7 +28,7 @@ check-arch:
 	scripts/check-arch
 
 bench: all
-	meson test -C $(BUILD) --benchmark --verbose
+	/usr/bin/python3 -B scripts/bench.py $(BUILD)
 
 measure:
 	scripts/measure
