@@ -78,7 +78,8 @@ def commands(text):
 
 # Who runs a document's blocks of commands ("```sh" is what they take), and what runs those that no such
 # test takes: their first words, and by whom, or what they would need.
-RUN_BY = {"howto-trace-cmd.md": "tests/testbed/howto.py", "howto-perf.md": "tests/fake/test_export_docs.py",
+RUN_BY = {"README.md": "tests/testbed/scenarios/libvirt_readme.py",
+          "howto-trace-cmd.md": "tests/testbed/howto.py", "howto-perf.md": "tests/fake/test_export_docs.py",
           "howto-perfetto.md": "tests/fake/test_export_docs.py",
           "howto-lttng.md": "tests/fake/test_export_docs.py",
           "howto-text.md": "tests/fake/test_convert_tools.py"}
@@ -87,6 +88,8 @@ ELSEWHERE = {
     "make check-tree": "scripts/check.py", "make  ": "scripts/check.py",
     "CC=clang-14": "scripts/check.py", "trace-clock-sync plugin": "tests/fake/test_libvirt.py",
     "scripts/prepare-qemu-tree": "tests/tree/test-prepare.py",
+    "trace-clock-sync show --qmp": "tests/testbed/howto.py", "trace-clock-sync map": "tests/fake/test_map.py",
+    "trace-clock-sync compare": "tests/testbed/scenarios/kvm_methods.py",
     "trace-clock-sync apply run.tcs --boot": "tests/testbed/scenarios/kvm_reset_traces.py",
     # A log and two recordings at once, then what perf makes of them.
     "trace-clock-sync record": "tests/testbed/howto.py",

@@ -2,16 +2,11 @@
 """Two libvirt domains on real KVM under one `record --all`: one of them is reset, saved and
 restored, and each log is held against what KVM itself says of that domain's counter."""
 import json
-import sys
 import time
-import uuid
-from pathlib import Path
 
+import libvirt_host
 from machines import PLUGIN
 from measure import wait_for
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from libvirtd import LIBVIRTD_CONF, QEMU_CONF, domain_xml  # pylint: disable=wrong-import-position
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
 HOST = {"libvirt": True}
@@ -28,9 +23,7 @@ def virsh(t, words, timeout=120):
 
 
 def kvm_offset(t, vm):
-    """KVM's own word for the domain's counter."""
-    return int(t.host.check(
-        f"cat /sys/kernel/debug/kvm/$(cat /run/libvirt/qemu/{vm}.pid)-*/vcpu0/tsc-offset"))
+    return libvirt_host.kvm_offset(t.host, vm)
 
 
 def samples(t, vm):
@@ -54,23 +47,13 @@ def mapped(t, vm, values):
 
 def check_start(t):
     """libvirtd starts two domains on KVM"""
-    t.host.check("mkdir -p /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt "
-                 "/var/cache/libvirt")
-    t.host.put("/etc/libvirt/qemu.conf", QEMU_CONF.encode())
-    conf = LIBVIRTD_CONF.format(directory="/run/libvirt", uuid=uuid.uuid4())
-    t.host.put("/etc/libvirt/libvirtd.conf", conf.replace("/sockets", "").encode())
-    t.host.check("libvirtd --config /etc/libvirt/libvirtd.conf "
-                 "</dev/null >/run/libvirtd.log 2>&1 &")
     try:
-        wait_for(t.host, "virsh -c qemu:///system list", 60)
+        libvirt_host.start(t.host)
         for vm in VMS:
-            xml = domain_xml(vm, PLUGIN).replace("<domain type='qemu'", "<domain type='kvm'", 1)
-            t.host.put(f"/run/{vm}.xml", xml.encode())
-            virsh(t, f"define /run/{vm}.xml")
+            libvirt_host.define(t.host, vm, PLUGIN)
             virsh(t, f"start {vm}")
     except Exception:
-        t.note(t.host.run("tail -n 30 /run/libvirtd.log; "
-                          "tail -n 8 /var/log/libvirt/qemu/*.log").out)
+        t.note(libvirt_host.logs(t.host))
         raise
     # Of real KVM, or this fails.
     t.note({vm: kvm_offset(t, vm) for vm in VMS})
