@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A referee of its own: what KernelShark's library makes of trace.dat files, as JSON.
 
-kshark_report.py FILE...: opened one after the other, as `kernelshark FILE -a FILE` does. A program and
+kshark_report.py LIBRARY FILE...: opened one after the other, as `kernelshark FILE -a FILE` does. A program and
 not a module, because the library has one session a process. Opaque to it is all but two structures,
 which belong to the ABI of libkshark.so.2.
 """
 import ctypes
 import json
 import sys
-
-LIBRARY = "libkshark.so.2"
 
 
 class Entry(ctypes.Structure):
@@ -28,9 +26,9 @@ class HostGuestMap(ctypes.Structure):
                 ("cpu_pid", ctypes.POINTER(ctypes.c_int))]
 
 
-def load():
-    """The library with the prototypes of what is called, or OSError."""
-    library = ctypes.CDLL(LIBRARY)
+def load(path):
+    """The library with the prototypes of what is called."""
+    library = ctypes.CDLL(path)
     pointer, entry = ctypes.c_void_p, ctypes.POINTER(Entry)
     for name, result, *arguments in (
             ("kshark_instance", ctypes.c_bool, ctypes.POINTER(pointer)),
@@ -53,8 +51,8 @@ def load():
 
 
 class Session:
-    def __init__(self):
-        self.library = load()
+    def __init__(self, library):
+        self.library = load(library)
         self.context = ctypes.c_void_p()
         assert self.library.kshark_instance(self.context)
         self.rows, self.count, self.names = ctypes.POINTER(ctypes.POINTER(Entry))(), 0, {}
@@ -95,8 +93,8 @@ class Session:
 
 
 def main():
-    session = Session()
-    streams = [session.open(path) for path in sys.argv[1:]]
+    session = Session(sys.argv[1])
+    streams = [session.open(path) for path in sys.argv[2:]]
     json.dump({"streams": streams, "entries": session.entries(), "guests": session.guests()},
               sys.stdout)
 

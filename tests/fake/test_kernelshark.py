@@ -5,6 +5,8 @@
 Argument: the build directory. The commands are those of howto-kernelshark.md; what is clicked there has
 its data from the same calls.
 """
+import ctypes
+import functools
 import json
 import re
 import subprocess
@@ -18,21 +20,37 @@ from test_apply import ENVIRONMENT, PROGRAM, Case
 import trace_report
 from traced_world import NAME, THREADS, World
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "testbed"))
+import stock  # noqa: E402
+
 HOWTO = (Path(__file__).resolve().parents[2] / "docs/howto-kernelshark.md").read_text(encoding="utf-8")
 APPLY = re.search(r"^ +(trace-clock-sync apply .*)$", HOWTO, re.MULTILINE)[1]
 # The files in the order in which they are opened.
 OPEN = re.search(r"^ +kernelshark (\S+) -a (\S+)$", HOWTO, re.MULTILINE).groups()
+
+LIBRARY = "libkshark.so.2"
+
+
+@functools.cache
+def library():
+    """KernelShark's own, without Qt, which only its windows need."""
+    try:
+        ctypes.CDLL(LIBRARY)
+        return LIBRARY
+    except OSError:
+        pass    # not installed
+    try:
+        tree = stock.unpacked("kernelshark", ("libkshark2",))
+    except stock.Unavailable as e:
+        cases.skip(str(e))
+    return tree / stock.MULTIARCH / LIBRARY
 
 
 class Shown:
     """What the library makes of files of a folder, opened in their order."""
 
     def __init__(self, folder, *names):
-        try:
-            kshark_report.load()
-        except OSError as e:
-            cases.skip(f"{e}: apt install kernelshark")
-        done = subprocess.run([sys.executable, kshark_report.__file__, *names], cwd=folder,
+        done = subprocess.run([sys.executable, kshark_report.__file__, library(), *names], cwd=folder,
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, (done.returncode, done.stderr)
         # The library has its own messages.

@@ -95,10 +95,14 @@ def unpack_packages(packages, part):
     shutil.rmtree(download)
 
 
+def unpacked(name, packages):
+    """The directory into which packages of this machine's release are unpacked, and not installed."""
+    versions = [f"{p}_{package_field(p, 'Version')}" for p in packages]
+    return cache.entry(name, cache.digest(*versions), lambda part: unpack_packages(packages, part))
+
+
 def tools():
-    """The directory into which TOOLS are unpacked."""
-    versions = [f"{p}_{package_field(p, 'Version')}" for p in TOOLS]
-    return cache.entry("tools", cache.digest(*versions), lambda part: unpack_packages(TOOLS, part))
+    return unpacked("tools", TOOLS)
 
 
 def kernel():
