@@ -83,31 +83,34 @@ class Workshop:
         layer.write(path)
         return path
 
-    def guest_image(self, tools=False, qemu_ga=stock.Qemu.qemu_ga):
-        name = f"guest-{'tools-' if tools else ''}{cache.digest(str(qemu_ga))}.initrd"
+    def guest_image(self, tools=False, qemu_ga=stock.Qemu.qemu_ga, perf=False):
+        name = f"guest-{'tools-' if tools else ''}{'perf-' if perf else ''}{cache.digest(str(qemu_ga))}.initrd"
         path = self.directory / name
         if not path.exists():
             base = image.base_layer(self.kernel,
                                     GUEST_MODULES + (GUEST_TOOL_MODULES if tools else ()))
             if tools:
                 image.add_tools(base, stock.tools())
+            if perf:
+                base.add_program(stock.installed("/usr/bin/perf"))
             base.add_program(qemu_ga, "/usr/sbin/qemu-ga")
             image.join(path, [base.cached("guest"), self._build_layer()])
         return path
 
-    def host_image(self, qemu, qemu_root, tools=False, libvirt=False):
+    def host_image(self, qemu, qemu_root, tools=False, libvirt=False, perf=False):
         base = image.base_layer(self.kernel, HOST_MODULES + (HOST_TOOL_MODULES if tools else ()))
         if tools:
             image.add_tools(base, stock.tools())
         if libvirt:
-            absent = [str(p) for p in image.LIBVIRT if not p.exists()]
-            if absent:
-                raise stock.Unavailable(f"not installed: {', '.join(absent)}")
+            for program in image.LIBVIRT:
+                stock.installed(program)
             image.add_libvirt(base)
+        if perf:
+            base.add_program(stock.installed("/usr/bin/perf"))
         base.add("boot/vmlinuz", self.kernel.image)
         image.add_qemu(base, qemu, qemu_root)
         guest = image.Layer()
-        guest.add("boot/guest.initrd", self.guest_image(tools, qemu.qemu_ga))
+        guest.add("boot/guest.initrd", self.guest_image(tools, qemu.qemu_ga, perf))
         wrapped = self.path("guest.cpio.gz")
         guest.write(wrapped)
         return image.join(self.path("host.initrd"),
@@ -166,10 +169,10 @@ def port(number, name, chardev):
 class Host:
     """L1. kernel_args replaces STABLE_TSC; release is the Debian release its QEMU comes from, or
     tree the one that is built with us in its tree; l0 is a key of L0; tools: chrony and trace-cmd
-    are there, and in the guests; libvirt: libvirtd and virsh are there."""
+    are there, and in the guests; perf: perf is there, and in the guests; libvirt: libvirtd and virsh are there."""
 
     def __init__(self, workshop, kernel_args=STABLE_TSC, release=None, cpus=2, memory=3072,
-                 l0="stock", tools=False, tree=None, libvirt=False):
+                 l0="stock", tools=False, tree=None, libvirt=False, perf=False):
         get_emulator, cpu = L0[l0]
         emulator = get_emulator()
         self.qemu = qemu_tree.tree(tree) if tree else stock.qemu(release)
@@ -187,7 +190,7 @@ class Host:
                    "-smp", cpus, "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
                    "-serial", "stdio",
                    "-kernel", workshop.kernel.image,
-                   "-initrd", workshop.host_image(self.qemu, self.qemu_root, tools, libvirt),
+                   "-initrd", workshop.host_image(self.qemu, self.qemu_root, tools, libvirt, perf),
                    "-append", f"{COMMON_KERNEL_LINE} {kernel_args}",
                    "-device", "virtio-serial-pci,id=ports,max_ports=31"]
         for number, (name, stream) in enumerate(zip(names, streams), 1):

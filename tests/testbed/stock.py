@@ -41,6 +41,13 @@ def run(args, what, timeout=600, environment=None, **kwargs):
     return done.stdout
 
 
+def installed(path):
+    """The path, where there is such a file on this machine."""
+    if not Path(path).exists():
+        raise Unavailable(f"{path} is not installed: run scripts/install-packages")
+    return Path(path)
+
+
 def package_field(package, field):
     """One field of the package that apt would install here."""
     for line in run(["apt-cache", "show", "--no-all-versions", package],
@@ -184,8 +191,7 @@ def keep(whole, part, names):
 def qemu(release=None):
     """This machine's QEMU, or that of a Debian release such as "trixie" or "sid"."""
     if release is None:
-        if not Path("/usr/bin/qemu-system-x86_64").exists():
-            raise Unavailable("qemu-system-x86_64 is not installed: run scripts/install-packages")
+        installed("/usr/bin/qemu-system-x86_64")
         return Qemu("/")
 
     def unpack(part):

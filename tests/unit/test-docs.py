@@ -93,7 +93,7 @@ ELSEWHERE = {
     "trace-clock-sync apply run.tcs --boot": "tests/testbed/scenarios/kvm_reset_traces.py",
     # A log and two recordings at once, then what perf makes of them.
     "trace-clock-sync record": "tests/testbed/howto.py",
-    "perf record -a": "needs a guest with perf", "perf inject": "tests/fake/test_export_perf.py",
+    "perf record -a": "tests/testbed/scenarios/kvm_perf.py", "perf inject": "tests/testbed/scenarios/kvm_perf.py",
     "tar cf": "tests/fake/test_export_docs.py", "cat clocks": "needs a guest with Perfetto",
     "babeltrace2 --component": "tests/fake/test_export_docs.py",
 }
