@@ -18,13 +18,13 @@
 #define VALUES         2000
 #define ROUNDS         15
 /* 14 steps of a search where the other has 4, and colder memory. */
-#define RATIO_MAX    12.0
+#define RATIO_MAX      12.0
 
 #define MAP_VALUES     10000000
 #define MAP_PER_SECOND 100e6
 
-#define SECOND_TICKS ((uint64_t)2000000000)
-#define SECOND_NS    ((int64_t)1000000000)
+#define SECOND_TICKS   ((uint64_t)2000000000)
+#define SECOND_NS      ((int64_t)1000000000)
 
 struct recording {
     size_t n;
@@ -159,8 +159,8 @@ static double map_rate(void)
 
             sum += tcs_counter_map_to_guest(&map, host).ticks;
         }
-        best = MAX(best, MAP_VALUES * 1e6 /
-                             (double)(g_get_monotonic_time() - start));
+        best = MAX(best,
+                   MAP_VALUES * 1e6 / (double)(g_get_monotonic_time() - start));
         sink += sum;
     }
     return best;

@@ -18,8 +18,8 @@ static const struct {
     const char *name;
     clockid_t id;
 } clocks[] = {
-    { "mono", CLOCK_MONOTONIC },     { "mono_raw", CLOCK_MONOTONIC_RAW },
-    { "boot", CLOCK_BOOTTIME },      { "tai", CLOCK_TAI },
+    { "mono", CLOCK_MONOTONIC },    { "mono_raw", CLOCK_MONOTONIC_RAW },
+    { "boot", CLOCK_BOOTTIME },     { "tai", CLOCK_TAI },
     { "realtime", CLOCK_REALTIME },
 };
 
