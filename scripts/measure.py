@@ -207,9 +207,8 @@ def real_traces(bench, stage, vcpus, options):
             say(traces.line(guest.title, host_clock, clock, pair))
             result["pairs"].append({"title": guest.title, "host-clock": host_clock,
                                     "guest-clock": clock, **pair})
-    if vcpus == 1:
-        result["own"] = [found for guest in guests for clock in ("x86-tsc", "mono")
-                         for found in [beside(bench, host, guest, clock)] if found]
+    result["own"] = [found for guest in guests for clock in ("x86-tsc", "mono")
+                     for found in [beside(bench, host, guest, clock)] if found]
     return result
 
 

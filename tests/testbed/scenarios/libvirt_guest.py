@@ -132,3 +132,16 @@ def check_ours(t):
     start_agent(t.guest, f"serial:/dev/virtio-ports/{QGA_PORT}")
     until_connected(t)
     assert_route(t, "qga")
+
+
+def check_all(t):
+    """record --all: a domain that has no agent is told of with what to do; the other is recorded meanwhile"""
+    t.daemon.create("web2", devices=f"<channel type='unix'><target type='virtio' name='{QGA_PORT}'/></channel>")
+    output = t.workshop.directory / "runs"
+    done = verb(t, "record", "-o", str(output), "--all", "--timeout", "20", "--", "sleep", "5")
+    assert done.returncode == 3 and "web2: not recorded: " in done.stderr, done.stderr
+    assert "start qemu-guest-agent in the guest" in done.stderr, done.stderr
+    assert [log.name for log in output.iterdir()] == ["web1.tcs"], list(output.iterdir())
+    with open(output / "web1.tcs", encoding="utf-8") as log:
+        samples = [json.loads(line) for line in log][1:]
+    assert len(samples) > 4 and all("guest" in sample for sample in samples), len(samples)
