@@ -311,6 +311,13 @@ class Guest:
         lines = self.host.check(f"cd {base} && for f in tsc-*; do echo $f $(cat $f); done")
         return {line.split()[0]: int(line.split()[1]) for line in lines.splitlines()}
 
+    def has_reset(self):
+        """Whether QEMU has ended because the guest's processor was reset (-no-reboot), as by a triple fault."""
+        try:
+            return self.monitor.wait_event("SHUTDOWN", 2)["data"].get("reason") == "guest-reset"
+        except Failure:
+            return False
+
     def kill(self, signal="KILL"):
         self.host.check(f"kill -{signal} {self.pid}")
 
