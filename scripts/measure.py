@@ -197,7 +197,7 @@ def beside(bench, host, guest, clock):
 
 def real_traces(bench, stage, vcpus, options):
     """Every pair of clocks, on guests with so many vCPUs; and trace-cmd's own correction."""
-    result = {"pairs": [], "own": []}
+    result = {"pairs": []}
     host = bench.boot()
     guests = traced_guests(host, stage, vcpus)
     for host_clock in ("mono",) if options.short else ("x86-tsc", "mono", "boot"):

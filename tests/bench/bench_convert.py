@@ -135,7 +135,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tcs-bench-") as name:
         measure(Path(name), False)
         ratio = measure(Path(name), True)
-    sys.exit(not targets.tell("convert, lines a second", f"at least {RATIO_MIN:.0f} times trace-cmd report's, same events",
+    sys.exit(not targets.tell("convert, lines a second",
+                              f"at least {RATIO_MIN:.0f} times trace-cmd report's, same events",
                               f"{ratio:.1f} times", ratio >= RATIO_MIN))
 
 

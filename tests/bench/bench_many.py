@@ -16,51 +16,28 @@ import targets
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "fake"), str(HERE.parent)]
 
-import peers  # noqa: E402
-from test_show_world import QUERY, READ, Serve, Vcpu, World  # noqa: E402
+from test_record_many import PROGRAM, Vm, samples  # noqa: E402
+from test_show_world import Vcpu  # noqa: E402
 
-PROGRAM = Path(sys.argv[1]) / "collector/trace-clock-sync"
 MANY_VMS, MANY_VCPUS, SHARE_MAX = 50, 64, 2.0
 # A second run, so much longer, tells what a sample costs without what a run costs.
 SHORT_S, LONG_S = 2, 10
-
-
-class Vm:
-    def __init__(self, stack, name, vcpus):
-        world = World(vcpus=[Vcpu(n, offset=-5000) for n in range(vcpus)])
-        serve = {"query-name": lambda: {"name": name}, QUERY: lambda: self._drop(world, world.query())}
-        monitor = peers.monitor(Serve(serve, checked=False))
-        guest = peers.Peer(peers.AGENT,
-                           [Serve({READ: lambda: self._drop(world, world.read())}, synchronise=True, checked=False)],
-                           prefix="qga:")
-        for peer in (monitor, guest):
-            peer._thread.start()    # pylint: disable=protected-access
-            stack.callback(peer.stop_listening)
-        self.option = f"--vm={name},{monitor.address[len('unix:'):]},{guest.address}"
-
-    @staticmethod
-    def _drop(world, reply):
-        """A world remembers all that it was asked, for tests."""
-        del world.queries[:-1], world.guest_calls[:-1]
-        return reply
 
 
 def run(vms, vcpus, seconds):
     """(processor time of record, samples in its logs)"""
     with tempfile.TemporaryDirectory(prefix="tcs-bench-") as folder, contextlib.ExitStack() as stack:
         output = os.path.join(folder, "runs")
-        options = [Vm(stack, f"vm{n}", vcpus).option for n in range(vms)]
+        options = [Vm(stack, f"vm{n}", vcpus=[Vcpu(v, offset=-5000) for v in range(vcpus)]).option
+                   for n in range(vms)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([PROGRAM, "record", "-o", output, "--interval", "1", "--timeout", "30", *options,
+        done = subprocess.run([*PROGRAM, "record", "-o", output, "--interval", "1", "--timeout", "30", *options,
                                "--", "sleep", str(seconds)],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0, done.stderr
-        samples = 0
-        for log in Path(output).iterdir():
-            with open(log, "rb") as file:
-                samples += sum(1 for _ in file) - 1
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, samples
+        count = sum(len(samples(log)) for log in Path(output).iterdir())
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, count
 
 
 def cost(vms, vcpus):

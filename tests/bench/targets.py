@@ -7,9 +7,9 @@ LINE = re.compile(r"^(?:# )?TARGET \| (.+) \| (.+) \| (.+) \| (met|MISSED|-)$", 
 
 
 def line(what, target, result, met):
-    """met: None where there is no target, and the figure is to be known only."""
+    """met: None where there is no target ("-"), and the figure is to be known only."""
     verdict = "-" if met is None else "met" if met else "MISSED"
-    cells = [str(cell).replace("|", "/") for cell in (what, target if met is not None else "-", result)]
+    cells = [str(cell).replace("|", "/") for cell in (what, target, result)]
     return " | ".join(["TARGET", *cells, verdict])
 
 

@@ -22,10 +22,10 @@ GOOD = 9 if instrumented() else 45
 
 
 class Vm:
-    """A scripted VM; `agent`: steps of its agent's peer instead of answers."""
+    """A scripted VM; `agent`: steps of its agent's peer instead of answers; `vcpus`: its world's."""
 
-    def __init__(self, stack, name, agent=None, after=None):
-        world = World(seed=len(name))
+    def __init__(self, stack, name, agent=None, after=None, vcpus=None):
+        world = World(seed=len(name), vcpus=vcpus)
         self.name = name
 
         def query():

@@ -332,6 +332,15 @@ class Guest:
         self.wait_gone()
 
 
+class DomainGuest:
+    """A guest whose QEMU is libvirt's, behind the Stream of its control port."""
+
+    def __init__(self, stream):
+        self.shell = Shell(stream)
+        self.run, self.check = self.shell.run, self.shell.check
+        self.put, self.get = self.shell.put, self.shell.get
+
+
 class LocalGuest:
     """A guest of a QEMU on this machine, by default under plain TCG."""
 

@@ -121,6 +121,12 @@ def exact(guest):
     return reply
 
 
+def to_guest(vcpu, host):
+    """The guest's counter when the host's shows this, by a vCPU's mapping as exact() has held it against KVM's."""
+    scaled = host * vcpu["ratio"]["multiplier"] >> vcpu["ratio"]["shift"]
+    return (scaled + vcpu["offset"]) % 2**64
+
+
 def straight_line_through(intervals):
     """Whether one straight line crosses all intervals [(x, low, high)], exactly.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 
 import targets  # noqa: E402
-from measure import CLOCKS, clock, exact, query, show_ok, start_agent  # noqa: E402
+from measure import CLOCKS, clock, exact, show_ok, start_agent, to_guest  # noqa: E402
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync", "tests/testbed/bracket-probe")
@@ -17,11 +17,6 @@ HOST = {"l0": "scaling"}
 RUNS, TRIES, TICKS_MAX, WIDTHS_MAX = 20, 20000, 1, 2.0
 # title: (vsock CID, kHz or the host's own)
 GUESTS = {"unscaled": (3, None), "1 GHz": (4, 1_000_000), "3 GHz": (5, 3_000_000)}
-
-
-def mapped(vcpu, host):
-    """KVM's own map, by what its debugfs says: the guest's counter when the host's shows this."""
-    return ((host * vcpu["ratio"]["multiplier"] >> vcpu["ratio"]["shift"]) + vcpu["offset"]) % 2**64
 
 
 def tightest(machine, binary, khz):
@@ -42,14 +37,13 @@ def check_show(t):
         t.off[title], t.bounds[title] = [], {name: [] for name in CLOCKS}
         for _ in range(RUNS):
             document = show_ok(t.host, f"--qmp {guest.qmp_path} --agent vsock:{cid}")
-            vcpus = exact(guest)["vcpus"]   # as debugfs has them, bit for bit
+            reply = exact(guest)    # as debugfs has them, bit for bit
             rows = clock(document, "x86-tsc")
-            assert len(rows) == len(vcpus), rows
-            t.off[title] += [abs(row["guest-value"] - mapped(vcpu, row["host-value"])) + row["bound"]
-                             for row, vcpu in zip(rows, vcpus)]
+            assert len(rows) == len(reply["vcpus"]), rows
+            t.off[title] += [abs(row["guest-value"] - to_guest(vcpu, row["host-value"])) + row["bound"]
+                             for row, vcpu in zip(rows, reply["vcpus"])]
             for name in CLOCKS:
                 t.bounds[title][name].append(clock(document, name)[0]["bound"])
-        reply = query(guest)
         brackets = [tightest(t.host, binary, reply["host-counter-khz"]),
                     tightest(guest, binary, khz or reply["host-counter-khz"])]
         t.brackets[title] = {name: max(b[name] for b in brackets) for name in CLOCKS}

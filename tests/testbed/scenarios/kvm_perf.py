@@ -21,7 +21,6 @@ LOAD = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); cat /proc/stat >/dev/null; usle
 WRONG_NS = 5_000_000
 TASK = re.compile(r"(\d+)\.(\d{9}): (PERF_RECORD_(?:COMM|FORK|EXIT).*)$", re.MULTILINE)
 CROSSING = re.compile(r" (\d+) +\[\d+\] +(\d+)\.(\d{9}): +kvm:(kvm_entry|kvm_exit):")
-TOLD = re.compile(r"within (\d+) (?:ns|ticks)")
 
 
 def ns(seconds, fraction):
@@ -90,26 +89,26 @@ def merge(t, here, guest_clock, host_clock):
     return [shown(here, name) for name in ("perf.data", "perf.data.guest", "merged.data")]
 
 
-def judge(t, host, guest, merged, wrong_ns=0):
-    """(judged, of those outside, not judged), were the guest's events so much later"""
-    mine = tasks(guest)
-    added = sorted((Counter(tasks(merged)) - Counter(tasks(host))).elements())
-    assert sorted(what for _, what in mine) == sorted(what for _, what in added), (mine[:5], added[:5])
-    thread = t.vm.qmp("query-trace-clock-sync")["vcpus"][0]["thread-id"]
-    rows = [trace_report.Row("host", int(tid), 0, ns(s, f), event, "") for tid, s, f, event in CROSSING.findall(merged)]
-    rows.sort(key=lambda row: row.stamp)
-    rows += [trace_report.Row("guest", 0, 0, stamp + wrong_ns, "task", what) for stamp, what in added]
-    return trace_report.judge(rows, "guest", {0: thread})
-
-
 def pair(t, title, guest_clock, host_clock, change):
     here = t.workshop.directory / title
     record(t, here, change)
     host, guest, merged = merge(t, here, guest_clock, host_clock)
-    found = judge(t, host, guest, merged)
+    mine = tasks(guest)
+    added = sorted((Counter(tasks(merged)) - Counter(tasks(host))).elements())
+    assert sorted(what for _, what in mine) == sorted(what for _, what in added), (mine[:5], added[:5])
+    thread = t.vm.qmp("query-trace-clock-sync")["vcpus"][0]["thread-id"]
+    crossings = sorted((trace_report.Row("host", int(tid), 0, ns(s, f), event, "")
+                        for tid, s, f, event in CROSSING.findall(merged)), key=lambda row: row.stamp)
+
+    def judge(wrong_ns=0):
+        """(judged, of those outside, not judged), were the guest's events so much later"""
+        rows = [trace_report.Row("guest", 0, 0, stamp + wrong_ns, "task", what) for stamp, what in added]
+        return trace_report.judge(crossings + rows, "guest", {0: thread})
+
+    found = judge()
     t.note(f"{title}: {found[0]} events of the guest's judged, {found[1]} outside, {found[2]} not judged")
     assert found[0] > 100 and not found[1], found
-    wrong = {error: judge(t, host, guest, merged, error)[1] for error in (-WRONG_NS, WRONG_NS)}
+    wrong = {error: judge(error)[1] for error in (-WRONG_NS, WRONG_NS)}
     t.note(f"outside, were they so many ns later: {wrong}")
     assert all(wrong.values()), wrong
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from machines import PLUGIN
 from measure import (CLOCKS, clock, exact, query, show, show_ok, start_agent,
-                     straight_line_through, wait_for)
+                     straight_line_through, to_guest, wait_for)
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
@@ -67,11 +67,6 @@ def check_busy(t):
         scaled_exactly(guest, khz)
         guest.qmp("cont")
         assert scaled_exactly(guest, khz)["generation"] == first["generation"]
-
-
-def to_guest(vcpu, host):
-    scaled = host * vcpu["ratio"]["multiplier"] >> vcpu["ratio"]["shift"]
-    return (scaled + vcpu["offset"]) % 2**64
 
 
 def check_guest_readings(t):

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from channel import Shell, Stream
+from channel import Stream
+from machines import DomainGuest
 from measure import CLOCKS, QGA_PORT, clock, start_agent, start_qga, stop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -16,15 +17,6 @@ from libvirtd import libvirtd  # pylint: disable=wrong-import-position
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "guest-agent/qga-extension.so", "collector/trace-clock-sync")
-
-
-class Guest:
-    """What measure's functions need of a machine."""
-
-    def __init__(self, stream):
-        self.shell = Shell(stream)
-        self.run, self.check = self.shell.run, self.shell.check
-        self.get = self.shell.get
 
 
 def until_connected(t):
@@ -62,7 +54,7 @@ def check_start(t):
     <channel type='unix'><source mode='connect' path='{stream.path}'/>
       <target type='virtio' name='tcs.control'/></channel>"""
     t.daemon.create("web1", memory=256, vcpus=2, boot=boot, devices=devices)
-    t.guest = Guest(stream)
+    t.guest = DomainGuest(stream)
     t.guest.shell.wait_ready(120)
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import libvirt_host
 import traces
-from channel import Shell
-from machines import PLUGIN
+from machines import BOOT_SECONDS, COMMON_KERNEL_LINE, PLUGIN, DomainGuest
 from measure import QGA_PORT, mount_tracefs, start_qga, wait_for, wait_with_log
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
@@ -38,25 +37,16 @@ def check_domain(t):
     libvirt_host.define(
         t.host, "web1", memory=256, vcpus=2,
         boot="<kernel>/boot/vmlinuz</kernel><initrd>/boot/guest.initrd</initrd>"
-             "<cmdline>console=ttyS0 quiet panic=-1</cmdline>",
+             f"<cmdline>{COMMON_KERNEL_LINE}</cmdline>",
         devices=f"""
     <serial type='null'/>
     <channel type='unix'><target type='virtio' name='{QGA_PORT}'/></channel>
     <channel type='pipe'><source path='{device}'/><target type='virtio' name='tcs.control'/></channel>""")
     t.note(t.host.check(t.blocks[START], 120))
-    t.guest = Guest(stream)
-    t.guest.shell.wait_ready(150)
+    t.guest = DomainGuest(stream)
+    t.guest.shell.wait_ready(BOOT_SECONDS)
     mount_tracefs(t.guest)
     t.offset = libvirt_host.kvm_offset(t.host, "web1")
-
-
-class Guest:
-    """What measure's functions need of a machine."""
-
-    def __init__(self, stream):
-        self.shell = Shell(stream)
-        self.run, self.check = self.shell.run, self.shell.check
-        self.put, self.get = self.shell.put, self.shell.get
 
 
 def check_show(t):
