@@ -36,7 +36,8 @@ struct tcs_host_reading {
 
 /*
  * A clock that shows value_ns with a resolution of resolution_ns has truly
- * reached a value in [value_ns, value_ns + resolution_ns].
+ * reached a value in [value_ns, value_ns + resolution_ns]. INT64_MAX, and so
+ * everything above, is no value: the span is unknown then.
  */
 struct tcs_ns_span tcs_clock_value(int64_t value_ns, uint32_t resolution_ns);
 

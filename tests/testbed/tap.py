@@ -59,17 +59,21 @@ class Context:
         self._local.append(thing)
         return thing
 
-    def keep(self, thing):
-        """Has something closed when the scenario ends."""
-        self._local.append(thing)
-        return thing
-
     def note(self, text):
         for line in str(text).splitlines():
             print("# " + line, flush=True)
 
     def skip(self, reason):
         raise Skip(reason)
+
+    def emulator_fault(self):
+        """As of the first guest in L1 that has one."""
+        try:
+            faults = [g.emulator_fault() for g in self._host.guests] if self._host else []
+        except Failure as e:
+            self.note(f"whether the emulator is to blame cannot be seen: {e}")
+            return None
+        return next(filter(None, faults), None)
 
     def close(self):
         for guest in self._local:
@@ -93,41 +97,81 @@ def _explain(error):
     return f"{type(error).__name__}: {error}\n{place}"
 
 
+class Run:
+    """One scenario's checks in order, each on what the earlier ones left in the Context.
+
+    Where a check fails and a guest had a fault of the emulated processor (Guest.emulator_fault), all checks so far run again on a
+    new L1, once in a run; that is said aloud, and what fails then has failed.
+    """
+
+    def __init__(self, scenario, workshop):
+        self.checks = _checks(scenario)
+        self._options = getattr(scenario, "HOST", {})
+        self._workshop = workshop
+        self._may_begin_anew = True
+        self.context = Context(workshop, self._options)
+
+    def _outcome(self, check):
+        """What TAP says of one check: ("ok" or "not ok", the reason of a skip or None)."""
+        try:
+            if self.context.unavailable:
+                return "ok", self.context.unavailable
+            check(self.context)
+            return "ok", None
+        except (Skip, stock.Unavailable) as e:
+            return "ok", str(e)
+        except Exception as e:  # pylint: disable=broad-except  # a check may fail in any way
+            self.context.note(_explain(e))
+            return "not ok", None
+
+    def result(self, number):
+        """As _outcome, of the check of this number, counted from 1."""
+        outcome = self._outcome(self.checks[number - 1])
+        if outcome[0] == "ok" or not self._may_begin_anew:
+            return outcome
+        fault = self.context.emulator_fault()
+        if not fault:
+            return outcome
+        self._may_begin_anew = False
+        self.context.note(f"{fault}, which is the emulator's doing: the checks run again from the first, on another L1")
+        self.context.close()
+        self.context = Context(self._workshop, self._options)
+        for earlier in self.checks[:number - 1]:
+            if self._outcome(earlier)[0] != "ok":
+                self.context.note(f"{_name(earlier)}: failed this time")
+                return "not ok", None
+        return self._outcome(self.checks[number - 1])
+
+
+def _name(check):
+    return inspect.getdoc(check).splitlines()[0].rstrip(".").replace("#", "")
+
+
 def run(scenario, build, keep_logs=None):
     """True if no check failed."""
     checks = _checks(scenario)
     print(f"1..{len(checks)}", flush=True)
     good = True
-    context = workshop = unavailable = None
+    its_run = workshop = unavailable = None
     try:
         try:
             workshop = Workshop(build, keep_logs)
             missing = [b for b in getattr(scenario, "NEEDS", ()) if not workshop.has(b)]
             if missing:
                 unavailable = f"not built: {', '.join(missing)}"
-            context = Context(workshop, getattr(scenario, "HOST", {}))
+            its_run = Run(scenario, workshop)
         except stock.Unavailable as e:
             unavailable = str(e)
         for number, check in enumerate(checks, 1):
-            name = inspect.getdoc(check).splitlines()[0].rstrip(".").replace("#", "")
             start = time.monotonic()
-            try:
-                reason = unavailable or context.unavailable
-                if reason:
-                    raise Skip(reason)
-                check(context)
-                line = f"ok {number} - {name}"
-            except (Skip, stock.Unavailable) as e:
-                line = f"ok {number} - {name} # SKIP {' '.join(str(e).split())}"
-            except Exception as e:  # pylint: disable=broad-except  # a check may fail in any way
-                good = False
-                line = f"not ok {number} - {name}"
-                context.note(_explain(e))
-            print(line, flush=True)
-            context and context.note(f"{time.monotonic() - start:.1f} s")
+            status, skipped = ("ok", unavailable) if unavailable else its_run.result(number)
+            good = good and status == "ok"
+            reason = f" # SKIP {' '.join(skipped.split())}" if skipped else ""
+            print(f"{status} {number} - {_name(check)}{reason}", flush=True)
+            print(f"# {time.monotonic() - start:.1f} s", flush=True)
     finally:
-        if context:
-            context.close()
+        if its_run:
+            its_run.context.close()
         if workshop:
             workshop.close()
     return good

@@ -21,7 +21,7 @@ def truth(host):
 def check_host(t):
     """L1 boots with KVM, and the kernel lets a kprobe see the offsets it sets"""
     t.counter = "arm-cntvct"
-    t.arch = t.keep(ArchHost(t.workshop, "arm64"))
+    t.arch = t.closing(ArchHost(t.workshop, "arm64"))
     t.truth = lambda: truth(t.arch)
     t.arch.check(f"mount -t tracefs nodev {TRACING} && echo '{PROBE}' >{TRACING}/kprobe_events && "
                  f"mkdir {INSTANCE} && echo 1 >{INSTANCE}/events/kprobes/voff/enable")

@@ -14,7 +14,7 @@ STOPPED_SECONDS = 0.2
 def check_host(t):
     """L1 boots with KVM HV"""
     t.counter = "ppc-tb"
-    t.arch = t.keep(ArchHost(t.workshop, "ppc64el"))
+    t.arch = t.closing(ArchHost(t.workshop, "ppc64el"))
     t.arch.check("test -c /dev/kvm")
 
 

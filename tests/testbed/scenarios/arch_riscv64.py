@@ -22,7 +22,7 @@ def truth(t):
 def check_host(t):
     """L1 boots with KVM"""
     t.counter = "riscv-time"
-    t.arch = t.keep(ArchHost(t.workshop, "riscv64"))
+    t.arch = t.closing(ArchHost(t.workshop, "riscv64"))
     t.truth = lambda: truth(t)
     t.arch.check("test -c /dev/kvm")
 
