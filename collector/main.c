@@ -12,6 +12,7 @@
 #include "config.h"
 #include "error.h"
 #include "verb.h"
+#include "worker.h"
 
 static const TcsVerb *const verbs[] = {
     &tcs_verb_show,    &tcs_verb_record, &tcs_verb_map,   &tcs_verb_compare,
@@ -102,6 +103,9 @@ int main(int argc, char **argv)
     }
     if (error) {
         fprintf(stderr, "%s: %s\n", program, error->message);
+    }
+    if (tcs_worker_was_any_started()) {
+        _exit(status);
     }
     return status;
 }

@@ -8,6 +8,8 @@
 
 #include "error.h"
 
+static gint any_started; /* atomic */
+
 struct TcsWorker {
     char *name;
     GAsyncQueue *jobs;
@@ -165,6 +167,7 @@ void tcs_worker_run_async(TcsWorker *worker, TcsWork work, gpointer data,
 
     if (!worker->started) {
         worker->started = TRUE;
+        g_atomic_int_set(&any_started, TRUE);
         g_thread_unref(g_thread_new(worker->name, thread_main,
                                     g_async_queue_ref(worker->jobs)));
     }
@@ -200,4 +203,9 @@ gpointer tcs_worker_run_and_wait(TcsWork work, gpointer data,
     g_main_context_pop_thread_default(context);
     tcs_worker_free(worker, NULL, NULL);
     return tcs_worker_run_finish(result, error);
+}
+
+gboolean tcs_worker_was_any_started(void)
+{
+    return g_atomic_int_get(&any_started);
 }

@@ -46,6 +46,13 @@ gpointer tcs_worker_run_and_wait(TcsWork work, gpointer data,
                                  GDestroyNotify free_result, guint timeout_ms,
                                  GError **error);
 
+/*
+ * Whether any thread has been started. Such a process ends with _exit(): nobody
+ * waits for the threads, and what a library tidies up in exit() is taken from
+ * one that is still in its call (OpenSSL under virConnectClose(), for one).
+ */
+gboolean tcs_worker_was_any_started(void);
+
 G_END_DECLS
 
 #endif
