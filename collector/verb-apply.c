@@ -129,6 +129,15 @@ static gboolean open_files(Apply *apply, const Options *options, GError **error)
         if (!apply->host) {
             return FALSE;
         }
+        if (apply->host->dat.has_time_shift) {
+            g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                        "%s was corrected as if it were a guest's: are --guest "
+                        "and --host swapped, or were they before? Readers do "
+                        "not show its stamps as they were recorded; take a "
+                        "copy of before, or record anew",
+                        traces->host);
+            return FALSE;
+        }
     }
     apply->guest =
         tcs_trace_file_open_to_extend(traces->guest, options->output, error);
@@ -311,9 +320,9 @@ static void report(const Apply *apply)
         const GArray *points = table->points;
 
         printf(
-            "  %u points; stamps from %" PRIu64 " to %" PRIu64
+            "  %u points; guest %s from %" PRIu64 " to %" PRIu64
             ": within %" PRIu64 " %s, half of the time within %" PRIu64 "\n",
-            points->len,
+            points->len, apply->alignment.guest_clock,
             g_array_index(points, struct tcs_trace_dat_point, 0).time,
             g_array_index(points, struct tcs_trace_dat_point, points->len - 1)
                 .time,

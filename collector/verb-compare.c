@@ -72,7 +72,8 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     }
     if (is_by_address && (!ret->target.qmp || !ret->target.agent)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "compare needs both --qmp and --agent, or --domain");
+                    "compare needs both --qmp and --agent, or --domain or "
+                    "--all");
         return FALSE;
     }
     if (!tcs_target_options_check(&ret->target, &ret->session, error)) {

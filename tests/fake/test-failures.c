@@ -5,7 +5,7 @@
 #include "collector/failures.h"
 
 #define MANY     5
-#define LONG_US  (30 * G_USEC_PER_SEC)
+#define LONG_US  (30 * (gint64)G_USEC_PER_SEC)
 #define START_US (G_MAXINT64 / 2)
 
 static void add(TcsFailures *failures, guint n, gint64 now_us)

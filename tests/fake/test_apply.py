@@ -267,6 +267,23 @@ def test_refused():
             assert case.guest.read_bytes() == before
 
 
+def test_swapped():
+    """a host's trace that was corrected as a guest's is refused, and both files stay as they are"""
+    with Case() as case:
+        said = run("apply", case.log, "--guest", case.host, "--host", case.guest, status=4)
+        assert "not of one time" in said, said
+        # Where the two sides' clocks show like times, only the file itself can tell.
+        found = [(row.stamp, row.event, row.pid, 0) for row in report(case.host)]
+        shift = struct.pack("<QIIIqqq", 7, 0, 1, 1, 0, 10**15, 1) + bytes(8)
+        trace_dat.TraceDat("mono", {0: found}, options=trace_dat.option(
+            "<", trace_dat.TIME_SHIFT, shift)).write(case.host)
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        for words in ((), ("-o", case.path / "new.dat")):
+            assert "swapped" in case.apply(*words, status=4)
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        assert not (case.path / "new.dat").exists()
+
+
 def test_big_endian():
     """a big-endian guest's file, as another architecture writes it"""
     with Case(order=">") as case:
