@@ -96,6 +96,11 @@ class Case:
     def __exit__(self, *details):
         self._folder.__exit__(*details)
 
+    def write_host_anew(self, clock, options):
+        """The host's trace, its events as trace-cmd reports them, with options of the file."""
+        found = [(row.stamp, row.event, row.pid, 0) for row in report(self.host)]
+        trace_dat.TraceDat(clock, {0: found}, options=options).write(self.host)
+
     def apply(self, *words, status=0):
         return run("apply", self.log, "--guest", self.guest, "--host", self.host, *words,
                    status=status)
@@ -232,9 +237,7 @@ def test_units():
             for of_host in (b"", factor, date, factor + date):
                 with Case("x86-tsc", clock, world=World(ratio=Fraction(10, 21)),
                           options=ours) as case:
-                    # The host's file anew, with options.
-                    found = [(row.stamp, row.event, row.pid, 0) for row in report(case.host)]
-                    trace_dat.TraceDat("x86-tsc", {0: found}, options=of_host).write(case.host)
+                    case.write_host_anew("x86-tsc", of_host)
                     case.apply()
                     seen = judge(case.host, case.guest)
                     assert seen[0] > 1000 and seen[1:] == (0, 0), (clock, ours, of_host, seen)
@@ -273,10 +276,8 @@ def test_swapped():
         said = run("apply", case.log, "--guest", case.host, "--host", case.guest, status=4)
         assert "not of one time" in said, said
         # Where the two sides' clocks show like times, only the file itself can tell.
-        found = [(row.stamp, row.event, row.pid, 0) for row in report(case.host)]
         shift = struct.pack("<QIIIqqq", 7, 0, 1, 1, 0, 10**15, 1) + bytes(8)
-        trace_dat.TraceDat("mono", {0: found}, options=trace_dat.option(
-            "<", trace_dat.TIME_SHIFT, shift)).write(case.host)
+        case.write_host_anew("mono", trace_dat.option("<", trace_dat.TIME_SHIFT, shift))
         before = case.guest.read_bytes(), case.host.read_bytes()
         for words in ((), ("-o", case.path / "new.dat")):
             assert "swapped" in case.apply(*words, status=4)
