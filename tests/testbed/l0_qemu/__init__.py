@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The QEMU that L1 runs in where its guests shall have a scaled TSC: Debian's source package with
-# tsc-scaling.patch, with no more devices than L1 uses. Fetched and built once (some 10 minutes of
+# The QEMU that L1 runs in: Debian's source package with two patches (a scaled TSC, and faults of the
+# emulated SVM), with no more devices than L1 uses. Fetched and built once (some 10 minutes of
 # two cores), then kept in the cache. It knows nothing of machines and scenarios.
 import shutil
 from pathlib import Path
@@ -10,9 +10,9 @@ import qemu_source
 import stock
 
 HERE = Path(__file__).parent
-PATCH = HERE / "tsc-scaling.patch"
+PATCHES = (HERE / "tsc-scaling.patch", HERE / "svm-faults.patch")
 DEVICES = HERE / "devices.mak"
-# The release whose unmodified QEMU is L0 elsewhere (machines.py says why), and what it has.
+# The release whose QEMU that is (machines.py says why), and the version it has.
 RELEASE, WRITTEN_FOR = "trixie", "10.0"
 PROGRAM = "qemu-system-x86_64"
 BUILD_SECONDS = 4000
@@ -25,12 +25,12 @@ CONFIGURE = ("--target-list=x86_64-softmmu", "--without-default-features",
 def build(archive, directory):
     """Fetches, patches, configures and compiles; returns the program's path."""
     def run(words, what, cwd=directory):
-        stock.run(words, f"{what} QEMU for TSC scaling", BUILD_SECONDS, environment, cwd=cwd)
+        stock.run(words, f"{what} QEMU for the testbed", BUILD_SECONDS, environment, cwd=cwd)
 
     version = archive.newest_source()
     if not qemu_source.upstream(version).startswith(WRITTEN_FOR + "."):
-        raise stock.Unavailable(f"TSC scaling in L1 needs the source of QEMU {WRITTEN_FOR}, for "
-                                f"which its patch is written; Debian {RELEASE} has QEMU "
+        raise stock.Unavailable(f"the testbed's L1 needs the source of QEMU {WRITTEN_FOR}, for "
+                                f"which its patches are written; Debian {RELEASE} has QEMU "
                                 f"{qemu_source.upstream(version)}")
     source = archive.source(version)
     # Debian takes the Meson that QEMU brings along out of its source package, and this release's
@@ -38,8 +38,9 @@ def build(archive, directory):
     archive.unpack("meson", archive.directory / "meson")
     environment = dict(qemu_source.ENVIRONMENT,
                        PYTHONPATH=archive.directory / "meson/usr/lib/python3/dist-packages")
-    run(["patch", "-p1", "--batch", "--forward", "--fuzz=0", "-i", str(PATCH)], "patching",
-        cwd=source)
+    for patch in PATCHES:
+        run(["patch", "-p1", "--batch", "--forward", "--fuzz=0", "-i", str(patch)], "patching",
+            cwd=source)
     shutil.copy(DEVICES, source / "configs/devices/x86_64-softmmu" / DEVICES.name)
     directory.mkdir()
     run([str(source / "configure"), *CONFIGURE], "configuring")
@@ -54,14 +55,23 @@ def qemu():
         work = part.with_name(part.name + "-work")
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        print(f"# building QEMU {WRITTEN_FOR} with TSC scaling; this happens once", flush=True)
+        print(f"# building QEMU {WRITTEN_FOR} for the testbed; this happens once", flush=True)
         try:
             program = build(qemu_source.Archive(work, RELEASE), work / "build")
             (part / "usr/bin").mkdir(parents=True)
             program.rename(part / "usr/bin" / PROGRAM)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        # Firmware does not change with the patch.
+        # Firmware does not change with the patches.
         (part / "usr/share").symlink_to(stock.qemu(RELEASE).root / "usr/share")
 
-    return stock.Qemu(cache.entry("l0-qemu", cache.digest(PATCH, DEVICES, CONFIGURE), make))
+    return stock.Qemu(cache.entry("l0-qemu", cache.digest(*PATCHES, DEVICES, CONFIGURE), make))
+
+
+def qemu_or_stock():
+    """As qemu(); where it cannot be had the release's own, aloud, as only a scaled TSC needs ours."""
+    try:
+        return qemu()
+    except stock.Unavailable as e:
+        print(f"# L1 runs in an unmodified QEMU, in which guests of several vCPUs may be reset: {e}", flush=True)
+        return stock.qemu(RELEASE)
