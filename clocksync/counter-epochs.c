@@ -101,6 +101,14 @@ void tcs_counter_epochs_interrupt(struct tcs_counter_epochs *epochs)
     epochs->is_interrupted = true;
 }
 
+void tcs_counter_epochs_begin_at_first(struct tcs_counter_epochs *epochs)
+{
+    if (epochs->n > 0) {
+        epochs->is_new_at_first = true;
+        epochs->is_finished = false;
+    }
+}
+
 static bool is_first(const struct tcs_counter_epochs *epochs, size_t i)
 {
     return i == 0 && !epochs->is_new_at_first;

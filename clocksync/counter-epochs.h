@@ -6,8 +6,8 @@
  * What is assumed (docs/error-model.md, "The counter"): a mapping that two
  * successive reads show, with no change reported in between, held in between;
  * and it holds before the first read and after the last one, unless the vCPU
- * was without a mapping then. Between an epoch's last read and the next one's
- * first nothing is known.
+ * was without a mapping then, or may have had another one. Between an epoch's
+ * last read and the next one's first nothing is known.
  */
 #ifndef CLOCKSYNC_COUNTER_EPOCHS_H
 #define CLOCKSYNC_COUNTER_EPOCHS_H
@@ -35,7 +35,7 @@ struct tcs_counter_epochs {
     struct tcs_counter_epoch *epochs;
     size_t n;
     size_t capacity;
-    bool is_new_at_first; /* without a mapping before the first epoch */
+    bool is_new_at_first; /* the first epoch does not reach back */
     bool is_interrupted;  /* without a mapping after the last one */
     bool is_finished;
     struct tcs_interval_index values; /* of epochs by the counter's values */
@@ -59,6 +59,9 @@ int tcs_counter_epochs_read(struct tcs_counter_epochs *epochs,
 
 /* The vCPU was seen to have no stable mapping, or not to be there. */
 void tcs_counter_epochs_interrupt(struct tcs_counter_epochs *epochs);
+
+/* What the vCPU had before the first read, if there was one, is not known. */
+void tcs_counter_epochs_begin_at_first(struct tcs_counter_epochs *epochs);
 
 /* After the last read and before the first question. 0 or -ENOMEM. */
 int tcs_counter_epochs_finish(struct tcs_counter_epochs *epochs);

@@ -123,7 +123,8 @@ static void step_readings(GTask *task)
     Asking *asking = g_task_get_task_data(task);
     json_object *arguments = arguments_new(asking);
 
-    asking->sampler = tcs_host_sampler_start(asking->options->host_clocks);
+    asking->sampler = tcs_host_sampler_start(asking->options->host_clocks,
+                                             asking->options->reads_posix);
     asking->local->before_agent = tcs_counter_before();
     tcs_rpc_call_async(asking->agent, COMMAND, arguments,
                        asking->options->timeout_ms, on_readings, task);

@@ -14,7 +14,7 @@ typedef struct TcsConvertClocks TcsConvertClocks;
 
 /*
  * `path` is the model's log, which is read again where CPUs are to be told
- * apart. TCS_ERROR_USAGE for clocks that the log does not have, or that lines
+ * apart. Errors of tcs_model_find(); TCS_ERROR_USAGE for clocks that lines
  * cannot tell. The model outlives it.
  */
 TcsConvertClocks *tcs_convert_clocks_new(TcsModel *model, const char *path,

@@ -11,8 +11,9 @@
 G_BEGIN_DECLS
 
 /*
- * By the first and about the last stamp of each CPU, without reading events;
- * what is compressed is taken to fit. TCS_ERROR_REFUSED where no CPU's events
+ * By the first and about the last stamp of each CPU, without reading events, or
+ * no more than is needed where they are compressed; where these cannot be had,
+ * a warning says so on standard error. TCS_ERROR_REFUSED where no CPU's events
  * meet what the log covers.
  */
 gboolean tcs_coverage_check(const TcsAlignment *alignment,

@@ -4,6 +4,8 @@
  */
 #include "error.h"
 
+#include <errno.h>
+
 G_DEFINE_QUARK(tcs - error - quark, tcs_error)
 
 int tcs_error_exit_status(const GError *error)
@@ -28,8 +30,43 @@ int tcs_error_exit_status(const GError *error)
     return TCS_ERROR_INTERNAL;
 }
 
+char *tcs_error_file_advice(int error_number, const char *kind)
+{
+    switch (error_number) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return g_strdup("run it as a user who may, or use a copy");
+    case ENOSPC:
+    case EDQUOT:
+        return g_strdup("make room, or use another file system");
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return g_strconcat("name ", kind, NULL);
+    }
+    return g_strdup("try it with a copy of the file");
+}
+
 void tcs_error_rephrase(GError *error, char *message)
 {
     g_free(error->message);
     error->message = message;
+}
+
+char *tcs_error_write_advice(const GError *failure)
+{
+    static const int numbers[] = { EACCES,  EPERM,  EROFS, ENOSPC,      ENOENT,
+                                   ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (g_error_matches(failure, G_FILE_ERROR,
+                            (gint)g_file_error_from_errno(numbers[i]))) {
+            return tcs_error_file_advice(numbers[i],
+                                         "a file in a directory that exists");
+        }
+    }
+    return g_strdup("try it with another file");
 }

@@ -29,6 +29,16 @@ enum TcsError {
 /* 1 for errors of other domains, which are bugs by the time they get here. */
 int tcs_error_exit_status(const GError *error);
 
+/*
+ * What to do where a file cannot be had because of this errno; `kind` is what
+ * should have been named, such as "a log that `trace-clock-sync record` wrote".
+ * The caller frees it.
+ */
+char *tcs_error_file_advice(int error_number, const char *kind);
+
+/* The same where GLib could not write a file. */
+char *tcs_error_write_advice(const GError *failure);
+
 /* Another message, which is consumed; it may be made from the one before. */
 void tcs_error_rephrase(GError *error, char *message);
 

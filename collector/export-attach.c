@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `export LOG trace-cmd-attach`: the command line of trace-cmd 3.2's attach.
+ * `export LOG trace-cmd-attach`: the command line of trace-cmd's attach, which
+ * there is since 3.2.
  */
 #include "export.h"
 
@@ -72,30 +73,53 @@ static gboolean check_slope(const TcsShiftTable *table, GError **error)
     return TRUE;
 }
 
-/* "-s OFFSET,1,0,0" for each CPU, and the largest error of all. */
-static gboolean add_shifts(const TcsExport *export, GString *out,
-                           TcsLineError *ret_error, GError **error)
+/*
+ * attach takes "-s" once for each CPU, but gives the first one's offset to all
+ * of them (3.2 to 3.4); so there must be one that is true of all.
+ */
+static gboolean check_spread(const GPtrArray *tables, guint64 spread,
+                             const char *unit, GError **error)
 {
-    *ret_error = (TcsLineError){ 0 };
-    for (guint i = 0; i < export->cpus->len; i++) {
-        TcsShiftTable *table = (TcsShiftTable *)export->alignment.cpu_tables[i];
-        gpointer item[] = { table };
-        const GPtrArray only = { .pdata = item, .len = 1 };
-        TcsLineError cpu_error;
-        TcsLine line;
-        guint64 offset;
+    guint64 known = 0;
 
-        if (!check_slope(table, error)) {
+    for (guint i = 0; i < tables->len; i++) {
+        known =
+            MAX(known,
+                tcs_shift_table_bound_for(g_ptr_array_index(tables, i), 0.5));
+    }
+    /* Two offsets that are known so well may be one; and each is rounded. */
+    if (spread / 2 <= known) {
+        return TRUE;
+    }
+    g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                "the counters of the guest's CPUs differ by %" PRIu64
+                " %s, and trace-cmd attach gives all CPUs the first one's "
+                "offset. Use `trace-clock-sync apply`, which has one for each",
+                spread, unit);
+    return FALSE;
+}
+
+/* "-s OFFSET,1,0,0", and how far it is off on any CPU. */
+static gboolean add_shift(const TcsExport *export, GString *out, GError **error)
+{
+    const GPtrArray *tables = export->alignment.tables;
+    TcsLine line;
+    guint64 offset, spread;
+
+    for (guint i = 0; i < tables->len; i++) {
+        if (!check_slope(g_ptr_array_index(tables, i), error)) {
             return FALSE;
         }
-        line = tcs_line_fit(&only, 1);
-        offset = line.to - line.from;
-        cpu_error = tcs_line_error(&only, read_stamp, &offset, 0);
-        ret_error->worst = MAX(ret_error->worst, cpu_error.worst);
-        ret_error->half = MAX(ret_error->half, cpu_error.half);
-        ret_error->elsewhere = MAX(ret_error->elsewhere, cpu_error.elsewhere);
-        g_string_append_printf(out, " -s %" PRId64 ",1,0,0", (gint64)offset);
     }
+    spread = tcs_line_spread(tables, 1);
+    if (!check_spread(tables, spread, tcs_export_unit(export), error)) {
+        return FALSE;
+    }
+    line = tcs_line_fit(tables, 1);
+    offset = line.to - line.from;
+    g_string_append_printf(out, " -s %" PRId64 ",1,0,0", (gint64)offset);
+    tcs_export_tell_bound(
+        export, tcs_line_error(tables, read_stamp, &offset, 0), spread);
     return TRUE;
 }
 
@@ -127,13 +151,12 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
         g_shell_quote(options->host ? options->host : "host.dat");
     g_autofree char *guest =
         g_shell_quote(options->guest ? options->guest : "guest.dat");
-    TcsLineError worst;
 
     if (!check_clocks(export, error) || !tcs_export_compute(export, error)) {
         return FALSE;
     }
     g_string_append_printf(out, "trace-cmd attach -c %u", export->cpus->len);
-    if (!add_shifts(export, out, &worst, error)) {
+    if (!add_shift(export, out, error)) {
         return FALSE;
     }
     g_string_append_printf(out, " %s %s", host, guest);
@@ -141,7 +164,7 @@ static gboolean run(TcsExport *export, GString *out, GError **error)
         return FALSE;
     }
     g_string_append_c(out, '\n');
-    tcs_export_tell_bound(export, worst, 0);
+    tcs_export_note("attach needs trace-cmd 3.2 or later");
     return TRUE;
 }
 

@@ -13,7 +13,7 @@
 #define FINAL_COUNT 5
 #define FINAL_S     30
 
-/* A VM that comes and goes has an error of another kind each time. */
+/* A VM that comes and goes has another error each time. */
 #define TOLD_MAX 3
 
 void tcs_failures_add(TcsFailures *failures, gint64 now_us)
@@ -33,11 +33,16 @@ gboolean tcs_failures_are_final(const TcsFailures *failures, gint64 now_us)
 
 void tcs_failures_tell(TcsFailures *failures, const GError *error)
 {
-    /* The first may be but a sign of what comes: no answer, then no VM. */
+    const guint text = g_str_hash(error->message);
+
+    /*
+     * The first may be but a sign of what comes: a monitor that breaks off,
+     * then a domain that is not running.
+     */
     if (failures->told < TOLD_MAX &&
-        (failures->told == 0 || failures->told_code != error->code)) {
+        (failures->told == 0 || failures->told_text != text)) {
         failures->told++;
-        failures->told_code = error->code;
+        failures->told_text = text;
         fprintf(stderr, "%s: a sample failed, going on: %s\n", g_get_prgname(),
                 error->message);
     }

@@ -14,7 +14,7 @@ typedef struct {
     guint in_row;
     gint64 since_us; /* the first in the row */
     guint told;      /* of the row */
-    int told_code;   /* the last told error's */
+    guint told_text; /* the last told error's, hashed */
 } TcsFailures;
 
 /* One more, at the monotonic time `now_us`. */

@@ -83,8 +83,9 @@ static GArray *list_threads(const TcsLog *log, gint64 guest_cpu)
 static gboolean set_no_vcpu(gint64 guest_cpu, GError **error)
 {
     g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                "the guest's trace has events of CPU %" G_GINT64_FORMAT
-                ", and the log knows no such vCPU: are they of one VM?",
+                "the log knows no vCPU for the guest's CPU %" G_GINT64_FORMAT
+                ": it is of another VM, or was recorded without --qmp or "
+                "--domain",
                 guest_cpu);
     return FALSE;
 }

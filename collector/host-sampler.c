@@ -33,11 +33,11 @@ struct ring_entry {
 struct TcsHostSampler {
     GThread *thread;
     TcsHostClocks *clocks; /* NULL: none */
-    guint n_posix;
-    guint turn; /* whose of `clocks` it is */
-    gint stop;  /* atomic */
+    guint n_posix;         /* 0 where they are not wanted */
+    guint turn;            /* whose of `clocks` it is */
+    gint stop;             /* atomic */
     guint64 taken;
-    struct ring_entry ring[RING_SIZE];
+    struct ring_entry *ring; /* RING_SIZE; memory is touched as it fills */
 };
 
 static struct ring_entry *next_entry(TcsHostSampler *sampler, guint clock)
@@ -105,14 +105,20 @@ static gpointer run(gpointer data)
     return NULL;
 }
 
-TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks)
+TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks,
+                                       gboolean reads_posix)
 {
-    TcsHostSampler *sampler = g_new0(TcsHostSampler, 1);
+    TcsHostSampler *sampler;
 
+    if (!reads_posix && tcs_host_clocks_count(clocks) == 0) {
+        return NULL;
+    }
+    sampler = g_new0(TcsHostSampler, 1);
     sampler->clocks = clocks ? tcs_host_clocks_ref(clocks) : NULL;
-    while (tcs_posix_clocks[sampler->n_posix].name) {
+    while (reads_posix && tcs_posix_clocks[sampler->n_posix].name) {
         sampler->n_posix++;
     }
+    sampler->ring = g_new(struct ring_entry, RING_SIZE);
     g_atomic_int_inc(&running);
     sampler->thread = g_thread_new("host-sampler", run, sampler);
     return sampler;
@@ -155,8 +161,12 @@ static void append_clock(const TcsHostSampler *sampler, guint clock,
 GArray *tcs_host_sampler_stop(TcsHostSampler *sampler)
 {
     GArray *array = g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
-    guint n = sampler->n_posix + tcs_host_clocks_count(sampler->clocks);
+    guint n;
 
+    if (!sampler) {
+        return array;
+    }
+    n = sampler->n_posix + tcs_host_clocks_count(sampler->clocks);
     g_atomic_int_set(&sampler->stop, 1);
     g_thread_join(sampler->thread);
     g_atomic_int_add(&running, -1);
@@ -164,6 +174,7 @@ GArray *tcs_host_sampler_stop(TcsHostSampler *sampler)
         append_clock(sampler, i, array);
     }
     g_clear_pointer(&sampler->clocks, tcs_host_clocks_unref);
+    g_free(sampler->ring);
     g_free(sampler);
     return array;
 }

@@ -17,16 +17,18 @@ G_BEGIN_DECLS
 typedef struct TcsHostSampler TcsHostSampler;
 
 /*
- * Reads every POSIX clock, and `clocks` besides (may be NULL), which is the
- * thread's until it has ended. Each is read at least twice.
+ * Reads every POSIX clock, if they are wanted, and `clocks` (may be NULL),
+ * which is the thread's until it has ended. Each is read at least twice. NULL
+ * where that is none at all.
  */
-TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks);
+TcsHostSampler *tcs_host_sampler_start(TcsHostClocks *clocks,
+                                       gboolean reads_posix);
 
 /*
  * Ends the thread and returns its readings: an array of TcsHostClock
  * (qmp-reply.h), clock by clock in the order they were taken; the newest ones
  * where there were more than fit. `local` is called "local@CPU". Frees the
- * sampler.
+ * sampler, which may be NULL.
  */
 GArray *tcs_host_sampler_stop(TcsHostSampler *sampler);
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "formats/trace-dat-events.h"
 
 typedef struct {
     TcsVmWindows *windows;
@@ -22,22 +21,23 @@ static const struct {
     { "kvm_hv", "kvm_guest_enter", "kvm_guest_exit" }, /* ppc64 */
 };
 
-static void add_crossing(TcsVmWindows *windows,
-                         const struct tcs_trace_dat_event *event)
+gboolean tcs_host_windows_is_crossing(const struct tcs_trace_dat_event *event,
+                                      gboolean *ret_is_entry)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(crossings); i++) {
-        gboolean is_entry = strcmp(event->name, crossings[i].entry) == 0;
-
+        *ret_is_entry = strcmp(event->name, crossings[i].entry) == 0;
         if (strcmp(event->system, crossings[i].system) == 0 &&
-            (is_entry || strcmp(event->name, crossings[i].exit) == 0)) {
-            tcs_vm_windows_add(windows, event->pid, is_entry, event->ts);
+            (*ret_is_entry || strcmp(event->name, crossings[i].exit) == 0)) {
+            return TRUE;
         }
     }
+    return FALSE;
 }
 
 static int on_event(const struct tcs_trace_dat_event *event, void *data)
 {
     Reader *reader = data;
+    gboolean is_entry;
     guint64 *last =
         g_hash_table_lookup(reader->last_seen, GINT_TO_POINTER(event->cpu));
 
@@ -50,7 +50,9 @@ static int on_event(const struct tcs_trace_dat_event *event, void *data)
                             last);
     }
     *last = event->ts;
-    add_crossing(reader->windows, event);
+    if (tcs_host_windows_is_crossing(event, &is_entry)) {
+        tcs_vm_windows_add(reader->windows, event->pid, is_entry, event->ts);
+    }
     return 0;
 }
 
@@ -63,7 +65,9 @@ TcsVmWindows *tcs_host_windows_read(const char *path, GError **error)
 
     if (tcs_trace_dat_each_event(path, on_event, &reader) < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s", path);
+                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
+                    "read it?",
+                    path);
         return NULL;
     }
     return g_steal_pointer(&windows);

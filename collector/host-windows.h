@@ -5,9 +5,14 @@
 #ifndef COLLECTOR_HOST_WINDOWS_H
 #define COLLECTOR_HOST_WINDOWS_H
 
+#include "formats/trace-dat-events.h"
 #include "vm-windows.h"
 
 G_BEGIN_DECLS
+
+/* Whether it is a thread's entry into a guest, or its exit. */
+gboolean tcs_host_windows_is_crossing(const struct tcs_trace_dat_event *event,
+                                      gboolean *ret_is_entry);
 
 /* Of all threads in the file, its losses noted. TCS_ERROR_FILE. */
 TcsVmWindows *tcs_host_windows_read(const char *path, GError **error);

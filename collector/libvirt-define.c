@@ -4,12 +4,11 @@
  */
 #include "libvirt-define.h"
 
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 
 #include "domain-xml.h"
 #include "error.h"
+#include "libvirt-calls.h"
 #include "libvirt-open.h"
 
 /* With passwords, which defining it again would lose otherwise. */
@@ -27,7 +26,7 @@ void tcs_plugin_state_free(TcsPluginState *state)
 static char *read_xml(virDomainPtr domain, const char *uri, const char *name,
                       GError **error)
 {
-    char *xml = virDomainGetXMLDesc(domain, XML_FLAGS);
+    char *xml = tcs_libvirt.virDomainGetXMLDesc(domain, XML_FLAGS);
     char *copy;
 
     if (!xml) {
@@ -45,7 +44,7 @@ static gboolean define(virConnectPtr connection, virDomainPtr domain,
                        const char *uri, const char *name, const char *xml,
                        TcsPluginState *state, GError **error)
 {
-    virDomainPtr defined = virDomainDefineXML(connection, xml);
+    virDomainPtr defined = tcs_libvirt.virDomainDefineXML(connection, xml);
     g_autofree char *wanted = tcs_domain_xml_find_plugin(xml);
     g_autofree char *now = NULL;
 
@@ -53,7 +52,7 @@ static gboolean define(virConnectPtr connection, virDomainPtr domain,
         return tcs_libvirt_set_error(error, uri, "cannot define domain %s",
                                      name);
     }
-    virDomainFree(defined);
+    tcs_libvirt.virDomainFree(defined);
     now = read_xml(domain, uri, name, error);
     if (!now) {
         return FALSE;
@@ -78,7 +77,7 @@ static gboolean change(virConnectPtr connection, virDomainPtr domain,
     g_autofree char *xml = NULL;
     g_autofree char *changed = NULL;
 
-    if (virDomainIsPersistent(domain) != 1) {
+    if (tcs_libvirt.virDomainIsPersistent(domain) != 1) {
         g_set_error(
             error, TCS_ERROR, TCS_ERROR_REFUSED,
             "domain %s is transient: libvirt keeps no definition of it; "
@@ -87,7 +86,7 @@ static gboolean change(virConnectPtr connection, virDomainPtr domain,
             name);
         return FALSE;
     }
-    state->is_active = virDomainIsActive(domain) == 1;
+    state->is_active = tcs_libvirt.virDomainIsActive(domain) == 1;
     xml = read_xml(domain, uri, name, error);
     if (!xml) {
         return FALSE;
@@ -122,14 +121,19 @@ TcsPluginState *tcs_libvirt_change_plugin(const char *uri, const char *name,
     if (!connection) {
         return NULL;
     }
-    domain = virDomainLookupByName(connection, name);
+    domain = tcs_libvirt.virDomainLookupByName(connection, name);
     if (domain) {
         ok =
             change(connection, domain, uri, name, action, plugin, state, error);
-        virDomainFree(domain);
+        tcs_libvirt.virDomainFree(domain);
+    } else if (tcs_libvirt.virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
+        g_autofree char *virsh = tcs_libvirt_virsh(uri);
+
+        tcs_libvirt_set_absent(error, uri, virsh, name,
+                               tcs_libvirt_session_hint(connection));
     } else {
         tcs_libvirt_set_error(error, uri, "cannot find domain %s", name);
     }
-    virConnectClose(connection);
+    tcs_libvirt.virConnectClose(connection);
     return ok ? g_steal_pointer(&state) : NULL;
 }

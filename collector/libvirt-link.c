@@ -5,13 +5,11 @@
  */
 #include "libvirt-link.h"
 
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 
 #include "error.h"
 #include "json-util.h"
+#include "libvirt-calls.h"
 #include "libvirt-open.h"
 
 struct TcsLibvirtLink {
@@ -28,10 +26,10 @@ void tcs_libvirt_link_free(TcsLibvirtLink *link)
 {
     if (link) {
         if (link->domain) {
-            virDomainFree(link->domain);
+            tcs_libvirt.virDomainFree(link->domain);
         }
         if (link->connection) {
-            virConnectClose(link->connection);
+            tcs_libvirt.virConnectClose(link->connection);
         }
         g_free(link->name);
         g_free(link->where);
@@ -48,8 +46,8 @@ static TcsLibvirtLink *link_new(virConnectPtr connection, virDomainPtr domain,
 
     link->connection = connection;
     link->domain = domain;
-    link->id = virDomainGetID(domain);
-    link->name = g_strdup(virDomainGetName(domain));
+    link->id = tcs_libvirt.virDomainGetID(domain);
+    link->name = g_strdup(tcs_libvirt.virDomainGetName(domain));
     link->virsh = tcs_libvirt_virsh(uri);
     link->uri = g_strdup(uri);
     link->where = g_strdup_printf("domain %s%s%s", link->name,
@@ -68,8 +66,8 @@ static gboolean choose(TcsLibvirtLink **ret_link, TcsLibvirtLink *found,
         *ret_link = found;
         return TRUE;
     }
-    if (virDomainIsActive((*ret_link)->domain) == 1 &&
-        virDomainIsActive(found->domain) == 1) {
+    if (tcs_libvirt.virDomainIsActive((*ret_link)->domain) == 1 &&
+        tcs_libvirt.virDomainIsActive(found->domain) == 1) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "a domain %s runs at more than one of the URIs; leave one "
                     "--connect",
@@ -77,7 +75,7 @@ static gboolean choose(TcsLibvirtLink **ret_link, TcsLibvirtLink *found,
         tcs_libvirt_link_free(found);
         return FALSE;
     }
-    if (virDomainIsActive(found->domain) == 1) {
+    if (tcs_libvirt.virDomainIsActive(found->domain) == 1) {
         tcs_libvirt_link_free(*ret_link);
         *ret_link = found;
     } else {
@@ -86,21 +84,27 @@ static gboolean choose(TcsLibvirtLink **ret_link, TcsLibvirtLink *found,
     return TRUE;
 }
 
-/* Consumes the connection. *ret_link stays where the domain is not there. */
+/*
+ * Consumes the connection. *ret_link stays where the domain is not there, and
+ * *ret_hint is then what to say of that.
+ */
 static gboolean look_up(virConnectPtr connection, const char *name,
                         const char *uri, TcsLibvirtLink **ret_link,
-                        GError **error)
+                        const char **ret_hint, GError **error)
 {
-    virDomainPtr domain = virDomainLookupByName(connection, name);
+    virDomainPtr domain = tcs_libvirt.virDomainLookupByName(connection, name);
 
     if (!domain) {
-        gboolean is_absent = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+        gboolean is_absent =
+            tcs_libvirt.virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 
-        if (!is_absent) {
+        if (is_absent) {
+            *ret_hint = tcs_libvirt_session_hint(connection);
+        } else {
             tcs_libvirt_set_error(error, uri, "cannot look for domain %s",
                                   name);
         }
-        virConnectClose(connection);
+        tcs_libvirt.virConnectClose(connection);
         return is_absent;
     }
     return choose(ret_link, link_new(connection, domain, uri), error);
@@ -120,12 +124,14 @@ TcsLibvirtLink *tcs_libvirt_link_open(const char *name, char **uris,
     char *by_default[] = { NULL, NULL };
     guint n = uris ? g_strv_length(uris) : 0;
     TcsLibvirtLink *link = NULL;
+    const char *hint = "";
 
     for (guint i = 0; i < MAX(n, 1); i++) {
         const char *uri = n ? uris[i] : by_default[0];
         virConnectPtr connection = tcs_libvirt_open(uri, error);
 
-        if (!connection || !look_up(connection, name, uri, &link, error)) {
+        if (!connection ||
+            !look_up(connection, name, uri, &link, &hint, error)) {
             tcs_libvirt_link_free(link);
             return NULL;
         }
@@ -134,13 +140,11 @@ TcsLibvirtLink *tcs_libvirt_link_open(const char *name, char **uris,
         g_autofree char *virsh = tcs_libvirt_virsh(n ? uris[0] : NULL);
         g_autofree char *list = n ? g_strjoinv(", ", uris) : NULL;
 
-        g_set_error(error, TCS_ERROR, TCS_ERROR_UNREACHABLE,
-                    "libvirt%s%s has no domain %s; '%s list --all' shows those "
-                    "it has",
-                    n ? " at " : "", n ? list : "", name, virsh);
+        /* Who names several may have named the system's among them. */
+        tcs_libvirt_set_absent(error, list, virsh, name, n > 1 ? "" : hint);
         return NULL;
     }
-    if (virDomainIsActive(link->domain) != 1) {
+    if (tcs_libvirt.virDomainIsActive(link->domain) != 1) {
         set_not_running(link, error);
         g_clear_pointer(&link, tcs_libvirt_link_free);
     }
@@ -162,12 +166,12 @@ static gboolean check_same_qemu(TcsLibvirtLink *link, GError **error)
     virDomainPtr now;
     unsigned int id;
 
-    if (virDomainGetUUID(link->domain, uuid) < 0 ||
-        !(now = virDomainLookupByUUID(link->connection, uuid))) {
+    if (tcs_libvirt.virDomainGetUUID(link->domain, uuid) < 0 ||
+        !(now = tcs_libvirt.virDomainLookupByUUID(link->connection, uuid))) {
         return tcs_libvirt_set_error(error, NULL, "%s is gone", link->where);
     }
-    id = virDomainGetID(now);
-    virDomainFree(now);
+    id = tcs_libvirt.virDomainGetID(now);
+    tcs_libvirt.virDomainFree(now);
     if (id == (unsigned int)-1) {
         return set_not_running(link, error);
     }
@@ -185,8 +189,9 @@ char *tcs_libvirt_monitor(TcsLibvirtLink *link, const char *request,
     g_autofree char *copy = NULL;
     char *reply = NULL;
 
-    if (virDomainQemuMonitorCommand(link->domain, request, &reply, 0) < 0) {
-        if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) {
+    if (tcs_libvirt.virDomainQemuMonitorCommand(link->domain, request, &reply,
+                                                0) < 0) {
+        if (tcs_libvirt.virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) {
             set_not_running(link, error);
         } else {
             tcs_libvirt_set_error(error, NULL, "%s: QEMU's monitor failed",
@@ -204,7 +209,7 @@ static void explain_agent_failure(const TcsLibvirtLink *link, GError **error)
 {
     g_autofree char *shown = tcs_libvirt_last_message();
 
-    switch (virGetLastErrorCode()) {
+    switch (tcs_libvirt.virGetLastErrorCode()) {
     case VIR_ERR_ARGUMENT_UNSUPPORTED:
         g_set_error(error, TCS_ERROR, TCS_ERROR_UNREACHABLE,
                     "%s has no channel for a guest agent (%s); add one: '%s "
@@ -240,8 +245,8 @@ static void explain_agent_failure(const TcsLibvirtLink *link, GError **error)
 char *tcs_libvirt_agent(TcsLibvirtLink *link, const char *request,
                         gint timeout_s, GError **error)
 {
-    char *reply =
-        virDomainQemuAgentCommand(link->domain, request, timeout_s, 0);
+    char *reply = tcs_libvirt.virDomainQemuAgentCommand(link->domain, request,
+                                                        timeout_s, 0);
     char *copy;
 
     if (!reply) {
@@ -271,21 +276,21 @@ static gboolean list_at(GPtrArray *places, const char *uri, GError **error)
     if (!connection) {
         return FALSE;
     }
-    n = virConnectListAllDomains(connection, &domains,
-                                 VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    n = tcs_libvirt.virConnectListAllDomains(connection, &domains,
+                                             VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     if (n < 0) {
         tcs_libvirt_set_error(error, uri, "cannot list its domains");
     }
     for (int i = 0; i < n; i++) {
         TcsLibvirtPlace *place = g_new0(TcsLibvirtPlace, 1);
 
-        place->name = g_strdup(virDomainGetName(domains[i]));
+        place->name = g_strdup(tcs_libvirt.virDomainGetName(domains[i]));
         place->uri = g_strdup(uri);
         g_ptr_array_add(places, place);
-        virDomainFree(domains[i]);
+        tcs_libvirt.virDomainFree(domains[i]);
     }
     free(domains);
-    virConnectClose(connection);
+    tcs_libvirt.virConnectClose(connection);
     return n >= 0;
 }
 

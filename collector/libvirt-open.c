@@ -4,11 +4,12 @@
  */
 #include "libvirt-open.h"
 
-#include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "json-util.h"
+#include "libvirt-calls.h"
 
 #define MAX_SHOWN 400
 
@@ -24,26 +25,24 @@ static void be_quiet(void *user_data, virErrorPtr error)
 {
 }
 
-/* Keepalives are sent and answered from libvirt's event loop. */
-static gpointer run_events(gpointer data)
-{
-    while (virEventRunDefaultImpl() == 0) {
-    }
-    return NULL;
-}
-
+/*
+ * Keepalives are sent and answered from libvirt's event loop, whose sources are
+ * in GLib's default context: the program's main loop runs them along. Not a
+ * thread with virEventRunDefaultImpl(): that would run the program's own
+ * callbacks as well, beside whatever the main thread does then.
+ */
 static gpointer set_up(gpointer data)
 {
-    virSetErrorFunc(NULL, be_quiet);
-    if (virInitialize() == 0 && virEventRegisterDefaultImpl() == 0) {
-        g_thread_unref(g_thread_new("libvirt-events", run_events, NULL));
+    tcs_libvirt.virSetErrorFunc(NULL, be_quiet);
+    if (tcs_libvirt.virInitialize() == 0) {
+        tcs_libvirt.virEventRegisterDefaultImpl();
     }
     return NULL;
 }
 
 char *tcs_libvirt_last_message(void)
 {
-    const char *message = virGetLastErrorMessage();
+    const char *message = tcs_libvirt.virGetLastErrorMessage();
 
     return tcs_printable(message, strlen(message), MAX_SHOWN);
 }
@@ -66,10 +65,34 @@ gboolean tcs_libvirt_set_error(GError **error, const char *uri,
     return FALSE;
 }
 
+const char *tcs_libvirt_session_hint(virConnectPtr connection)
+{
+    char *uri = tcs_libvirt.virConnectGetURI(connection);
+    gboolean is_session = FALSE;
+
+    if (uri) {
+        uri[strcspn(uri, "?")] = '\0';
+        is_session = g_str_has_suffix(uri, "/session");
+        free(uri);
+    }
+    return is_session ? ". This is a user's own libvirt; for the system's add "
+                        "--connect qemu:///system"
+                      : "";
+}
+
+void tcs_libvirt_set_absent(GError **error, const char *uris, const char *virsh,
+                            const char *name, const char *hint)
+{
+    g_set_error(error, TCS_ERROR, TCS_ERROR_UNREACHABLE,
+                "libvirt%s%s has no domain %s; '%s list --all' shows those it "
+                "has%s",
+                uris ? " at " : "", uris ? uris : "", name, virsh, hint);
+}
+
 static gboolean is_qemu(virConnectPtr connection, const char *uri,
                         GError **error)
 {
-    const char *type = virConnectGetType(connection);
+    const char *type = tcs_libvirt.virConnectGetType(connection);
 
     if (type && strcmp(type, "QEMU") == 0) {
         return TRUE;
@@ -87,8 +110,11 @@ virConnectPtr tcs_libvirt_open(const char *uri, GError **error)
     static GOnce once = G_ONCE_INIT;
     virConnectPtr connection;
 
+    if (!tcs_libvirt_load(error)) {
+        return NULL;
+    }
     g_once(&once, set_up, NULL);
-    connection = virConnectOpen(uri);
+    connection = tcs_libvirt.virConnectOpen(uri);
     if (!connection) {
         g_autofree char *message = tcs_libvirt_last_message();
 
@@ -100,9 +126,10 @@ virConnectPtr tcs_libvirt_open(const char *uri, GError **error)
         return NULL;
     }
     /* Fails on a daemon without it, which is no reason to stop. */
-    virConnectSetKeepAlive(connection, KEEPALIVE_S, KEEPALIVE_COUNT);
+    tcs_libvirt.virConnectSetKeepAlive(connection, KEEPALIVE_S,
+                                       KEEPALIVE_COUNT);
     if (!is_qemu(connection, uri, error)) {
-        virConnectClose(connection);
+        tcs_libvirt.virConnectClose(connection);
         return NULL;
     }
     return connection;

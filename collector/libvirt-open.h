@@ -22,6 +22,17 @@ G_GNUC_PRINTF(3, 4)
 gboolean tcs_libvirt_set_error(GError **error, const char *uri,
                                const char *format, ...);
 
+/*
+ * What to say besides of a domain that is not at this connection: where it is a
+ * user's own libvirt, where the system's is. Forgets the last error.
+ */
+const char *tcs_libvirt_session_hint(virConnectPtr connection);
+
+/* TCS_ERROR_UNREACHABLE of a domain that is not there: at the URI, or several
+ * with commas between them. NULL: libvirt's default. */
+void tcs_libvirt_set_absent(GError **error, const char *uris, const char *virsh,
+                            const char *name, const char *hint);
+
 /* This thread's last error, printable. */
 char *tcs_libvirt_last_message(void);
 

@@ -20,6 +20,8 @@
 /* A file full of damage is told in this many lines, and a number. */
 #define WARNINGS_MAX 100
 
+#define A_LOG        "a log that `trace-clock-sync record` wrote"
+
 /* What the lines read so far say about the ones to come. */
 typedef struct {
     TcsLog *log;
@@ -319,21 +321,28 @@ TcsLog *tcs_log_read_each(const char *path, TcsTakeSample take,
 {
     g_autoptr(TcsLog) log = g_new0(TcsLog, 1);
     Reader reader = { .log = log, .take = take, .user_data = user_data };
+    g_autoptr(GError) failure = NULL;
     FILE *file = fopen(path, "re");
     gboolean ok;
 
     if (!file) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot read %s: %s",
-                    path, g_strerror(errno));
+        const int why = errno;
+        g_autofree char *advice = tcs_error_file_advice(why, A_LOG);
+
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot read %s: %s; %s",
+                    path, g_strerror(why), advice);
         return NULL;
     }
     log->samples =
         g_ptr_array_new_with_free_func((GDestroyNotify)tcs_sample_free);
     log->warnings = g_ptr_array_new_with_free_func(g_free);
-    ok = read_lines(&reader, file, error);
+    ok = read_lines(&reader, file, &failure);
     fclose(file);
     if (!ok) {
-        g_prefix_error(error, "cannot read %s: ", path);
+        g_prefix_error(&failure, "cannot read %s: ", path);
+        tcs_error_rephrase(
+            failure, g_strconcat(failure->message, "; name " A_LOG, NULL));
+        g_propagate_error(error, g_steal_pointer(&failure));
         return NULL;
     }
     return g_steal_pointer(&log);

@@ -29,7 +29,8 @@ static void print_help(FILE *file)
         fprintf(file, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
     }
     fprintf(file,
-            "\ntrace-clock-sync VERB --help tells a verb's options.\n\n"
+            "\ntrace-clock-sync VERB --help tells a verb's options,\n"
+            "trace-clock-sync --version which version this is.\n\n"
             "Exit status: 0 done; 1 internal error; 2 usage; 3 the VM, its\n"
             "agent or libvirt cannot be reached; 4 refused, because data\n"
             "contradict each other or a clock cannot be mapped; 5 a file\n"

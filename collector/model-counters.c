@@ -21,6 +21,7 @@ struct TcsModelCounters {
     guint reply; /* how many were taken */
     /* Some vCPU had no stable mapping when it first came up. */
     gboolean has_others;
+    gboolean has_another_qemu; /* or one that may be another */
 };
 
 void tcs_check_memory(int ret)
@@ -68,7 +69,8 @@ static Counter *find_counter(TcsModelCounters *counters, gint64 cpu_index)
  * The mappings the vCPU had between two replies, or before the first one, by
  * QEMU's own history. Returns whether there were any.
  */
-static gboolean add_history(Counter *counter, const TcsQmpReply *reply,
+static gboolean add_history(const TcsModelCounters *counters, Counter *counter,
+                            const TcsQmpReply *reply,
                             struct tcs_host_ticks until)
 {
     struct tcs_counter_epochs *epochs = &counter->clock->epochs;
@@ -85,6 +87,10 @@ static gboolean add_history(Counter *counter, const TcsQmpReply *reply,
         }
         if (epochs->n == 0 && !epoch->is_first) {
             tcs_counter_epochs_interrupt(epochs);
+        }
+        /* Before that this QEMU was waiting: the guest was elsewhere. */
+        if (epoch->is_arrival && !counters->has_another_qemu) {
+            tcs_counter_epochs_begin_at_first(epochs);
         }
         tcs_check_memory(
             tcs_counter_epochs_read(epochs, at, &epoch->map, TRUE));
@@ -104,7 +110,7 @@ static void add_mapping(TcsModelCounters *counters, const TcsQmpReply *reply,
     if (!counter) {
         counter = add_counter(counters, reply->counter, vcpu->cpu_index);
     }
-    is_explained = add_history(counter, reply, read_at.hi);
+    is_explained = add_history(counters, counter, reply, read_at.hi);
     /* The read that the history's last entry comes from may be this one. */
     read_at.lo.ticks = MAX(read_at.lo.ticks, counter->read_until.ticks);
     tcs_check_memory(
@@ -118,6 +124,7 @@ void tcs_model_counters_add(TcsModelCounters *counters,
                             const TcsQmpReply *reply)
 {
     counters->reply++;
+    counters->has_another_qemu |= !reply->epochs_follow;
     for (guint i = 0; i < reply->vcpus->len; i++) {
         const TcsVcpu *vcpu = &g_array_index(reply->vcpus, TcsVcpu, i);
 
@@ -136,7 +143,7 @@ void tcs_model_counters_add(TcsModelCounters *counters,
             continue;
         }
         if (tcs_qmp_reply_counters(reply, &read_at)) {
-            add_history(counter, reply, read_at.hi);
+            add_history(counters, counter, reply, read_at.hi);
         }
         tcs_counter_epochs_interrupt(&counter->clock->epochs);
     }

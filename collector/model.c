@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clock-name.h"
 #include "error.h"
 
 static void clock_free(gpointer data)
@@ -44,6 +45,28 @@ const GPtrArray *tcs_model_warnings(const TcsModel *model)
     return model->warnings;
 }
 
+const GPtrArray *tcs_model_clocks(const TcsModel *model)
+{
+    return model->clocks;
+}
+
+const char *tcs_model_clock_name(const TcsModelClock *clock)
+{
+    return clock->name;
+}
+
+const char *tcs_model_clock_unit(const TcsModelClock *clock)
+{
+    switch (clock->kind) {
+    case TCS_CLOCK_TIME:
+        return "ns";
+    case TCS_CLOCK_COUNT:
+        return "events";
+    default:
+        return "ticks";
+    }
+}
+
 TcsModelClock *tcs_model_lookup(const TcsModel *model, const char *name)
 {
     for (guint i = 0; i < model->clocks->len; i++) {
@@ -66,18 +89,54 @@ TcsModelClock *tcs_model_add(TcsModel *model, char *name, TcsClockKind kind)
     return clock;
 }
 
+/* Whether `clock` may be meant: its side left out, or its CPU, or both. */
+static gboolean may_mean(const char *name, const char *clock)
+{
+    const char *rest = strchr(name, ':') ? clock : strchr(clock, ':') + 1;
+    const gsize n = strlen(name);
+
+    return strncmp(rest, name, n) == 0 && (rest[n] == 0 || rest[n] == '@');
+}
+
+/* " (did you mean ...?)", the first of each side; "" where nothing is like it.
+ */
+static char *suggest(const TcsModel *model, const char *name)
+{
+    const char *const sides[] = { "guest:", "host:" };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint s = 0; s < G_N_ELEMENTS(sides) && *name; s++) {
+        for (guint i = 0; i < model->clocks->len; i++) {
+            const TcsModelClock *clock = g_ptr_array_index(model->clocks, i);
+
+            if (g_str_has_prefix(clock->name, sides[s]) &&
+                may_mean(name, clock->name)) {
+                g_string_append_printf(text, "%s%s",
+                                       text->len ? " or " : " (did you mean ",
+                                       clock->name);
+                break;
+            }
+        }
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 static void set_unknown_clock(const TcsModel *model, const char *name,
                               GError **error)
 {
     g_autoptr(GString) known = g_string_new(NULL);
+    g_autofree char *meant = suggest(model, name);
 
     for (guint i = 0; i < model->clocks->len; i++) {
         const TcsModelClock *clock = g_ptr_array_index(model->clocks, i);
 
         g_string_append_printf(known, "%s%s", i ? ", " : "", clock->name);
     }
-    g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                "the log has no clock '%s'; it has %s", name, known->str);
+    g_set_error(error, TCS_ERROR,
+                tcs_clock_name_is_of_logs(name) ? TCS_ERROR_REFUSED
+                                                : TCS_ERROR_USAGE,
+                "the log has no clock '%s'%s%s; it has %s", name, meant,
+                *meant ? "?)" : "", known->str);
 }
 
 const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,

@@ -37,12 +37,20 @@ const GPtrArray *tcs_model_warnings(const TcsModel *model);
 /*
  * A clock by name: "host:mono", "guest:boot", "host:x86-tsc",
  * "guest:x86-tsc" or, for one guest CPU's counter, "guest:x86-tsc@CPU". Belongs
- * to the model. TCS_ERROR_USAGE lists the clocks there are; TCS_ERROR_REFUSED
- * where the guest's CPUs are not known to have the same counter and none was
- * named.
+ * to the model. TCS_ERROR_USAGE where no clock is called so; TCS_ERROR_REFUSED
+ * where this log has none, or the guest's CPUs are not known to have the same
+ * counter and none was named. Both list what there is.
  */
 const TcsModelClock *tcs_model_find(TcsModel *model, const char *name,
                                     GError **error);
+
+/* All that tcs_model_find() finds by their own names: of TcsModelClock. The
+ * model's. */
+const GPtrArray *tcs_model_clocks(const TcsModel *model);
+
+/* Its name, and what its values are: "ns", "ticks" or "events". The clock's. */
+const char *tcs_model_clock_name(const TcsModelClock *clock);
+const char *tcs_model_clock_unit(const TcsModelClock *clock);
 
 /* Whether there are clocks "name@CPU". */
 gboolean tcs_model_has_per_cpu(const TcsModel *model, const char *name);

@@ -4,6 +4,7 @@
  */
 #include "pair.h"
 
+#include "clocksync/course.h"
 #include "error.h"
 #include "host-clock-name.h"
 #include "place.h"
@@ -14,6 +15,13 @@
  * at all where the counter is its clocksource, else two crystals' wander.
  */
 #define RAW_WANDER_PPM 100
+
+/*
+ * What is assumed of a host clock over the readings around a guest's: see
+ * docs/error-model.md. A clock that is steered 25 times a second complies.
+ */
+#define COURSE_REACH_NS   20000000
+#define COURSE_WANDER_PPM 1
 
 const char *tcs_pair_default_host(const char *guest)
 {
@@ -92,12 +100,24 @@ static gboolean refuse(GError **error, const char *reason)
     return FALSE;
 }
 
+static struct tcs_course host_course(struct tcs_rate_span rate)
+{
+    return (struct tcs_course){
+        .allowed = rate,
+        .reach_ticks = rate.hi.ns == 0 ? 0
+                                       : (guint64)((tcs_u128)COURSE_REACH_NS *
+                                                   rate.hi.ticks / rate.hi.ns),
+        .wander_ppm = COURSE_WANDER_PPM,
+    };
+}
+
 gboolean tcs_pair_in_sample(const TcsSample *sample, const TcsGuestClock *clock,
                             const char *host, struct tcs_rate_span rate,
                             TcsPair *ret_pair, gboolean *ret_contradiction,
                             GError **error)
 {
     g_autoptr(GArray) readings = host_readings(sample, host);
+    struct tcs_course course = host_course(rate);
     struct tcs_host_reading guest;
     const TcsVcpu *vcpu;
     TcsPair pair;
@@ -107,8 +127,8 @@ gboolean tcs_pair_in_sample(const TcsSample *sample, const TcsGuestClock *clock,
                            error)) {
         return FALSE;
     }
-    if (tcs_host_readings_at((const struct tcs_host_reading *)readings->data,
-                             readings->len, guest.when, rate, &pair.host) < 0) {
+    if (tcs_course_at((const struct tcs_host_reading *)readings->data,
+                      readings->len, guest.when, &course, &pair.host) < 0) {
         *ret_contradiction = TRUE;
         return refuse(error,
                       "readings of the host's clock contradict each other: it "

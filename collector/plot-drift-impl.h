@@ -11,13 +11,15 @@
 
 G_BEGIN_DECLS
 
-#define TCS_DRIFT_HEIGHT 720.0
+#define TCS_DRIFT_HEIGHT 756.0
 #define TCS_DRIFT_LEFT   100.0
 #define TCS_DRIFT_RIGHT  (TCS_PLOT_WIDTH - 30)
 /* The offset's panel ends here; below it is the bound's. */
-#define TCS_DRIFT_BOTTOM       (TCS_DRIFT_HEIGHT - 240)
+#define TCS_DRIFT_BOTTOM       (TCS_DRIFT_HEIGHT - 276)
 #define TCS_DRIFT_BOUND_TOP    (TCS_DRIFT_BOTTOM + 22)
-#define TCS_DRIFT_BOUND_BOTTOM (TCS_DRIFT_HEIGHT - 60)
+#define TCS_DRIFT_BOUND_BOTTOM (TCS_DRIFT_HEIGHT - 96)
+/* Of the first of up to three lines at the foot. */
+#define TCS_DRIFT_FOOT (TCS_DRIFT_HEIGHT - 40)
 
 /* Rows of epochs' labels above the upper panel. */
 #define TCS_DRIFT_LABEL_ROWS   3
@@ -35,6 +37,7 @@ typedef struct {
     guint cut; /* moments whose band goes on outside */
     guint moments;
     guint left_out;  /* samples that are not drawn: too many */
+    guint wide;      /* samples with no end in the offset's panel */
     guint unlabeled; /* epochs */
 } TcsDriftDrawing;
 
@@ -43,6 +46,10 @@ typedef struct {
 double tcs_plot_drift_x(const TcsDriftDrawing *d, double at);
 double tcs_plot_drift_y(const TcsDriftDrawing *d, double offset);
 double tcs_plot_drift_bound(const TcsDriftDrawing *d, double width);
+
+/* Whether an end of its interval is within the offset's panel. */
+gboolean tcs_plot_drift_fits(const TcsDriftDrawing *d,
+                             const TcsDriftSample *sample);
 
 /* Each draws one kind of thing in both panels, and counts what it leaves out.
  */

@@ -121,21 +121,32 @@ void tcs_plot_drift_gaps(TcsDriftDrawing *d)
     }
 }
 
+static gboolean is_shown(const TcsDriftDrawing *d, double offset)
+{
+    return offset >= d->y.lo && offset <= d->y.hi;
+}
+
+gboolean tcs_plot_drift_fits(const TcsDriftDrawing *d,
+                             const TcsDriftSample *sample)
+{
+    return is_shown(d, sample->lo) || is_shown(d, sample->hi);
+}
+
 /* Its interval above, where an end of it is seen; how wide it is below. */
 static void draw_sample(TcsDriftDrawing *d, const TcsDriftSample *sample)
 {
     const double x = tcs_plot_drift_x(d, sample->at);
     const double ends[] = { sample->lo, sample->hi };
-    gboolean seen = FALSE;
 
     for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
-        if (ends[i] >= d->y.lo && ends[i] <= d->y.hi) {
+        if (is_shown(d, ends[i])) {
             plot_move(d->canvas, x - 3, tcs_plot_drift_y(d, ends[i]));
             plot_line(d->canvas, x + 3, tcs_plot_drift_y(d, ends[i]));
-            seen = TRUE;
         }
     }
-    if (seen) {
+    if (!tcs_plot_drift_fits(d, sample)) {
+        d->wide++;
+    } else {
         plot_move(d->canvas, x, tcs_plot_drift_y(d, ends[0]));
         plot_line(d->canvas, x, tcs_plot_drift_y(d, ends[1]));
     }

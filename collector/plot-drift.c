@@ -72,8 +72,9 @@ static void make_axes(TcsDriftDrawing *d)
     room = MAX(hi - lo, 2) * 0.15;
     d->x = plot_axis(d->time_unit, 0, drift->span, TCS_DRIFT_LEFT,
                      TCS_DRIFT_RIGHT, 90);
-    d->y = plot_axis(d->offset_unit, lo - room, hi + room, TCS_DRIFT_BOTTOM,
-                     d->top, 45);
+    /* Made again when it is known where its panel begins. */
+    d->y = plot_axis(d->offset_unit, lo - room, hi + room, TCS_DRIFT_BOTTOM, 0,
+                     45);
     d->bound = plot_axis(d->offset_unit, floor(log_of(tightest)),
                          floor(log_of(widest)) + 1, TCS_DRIFT_BOUND_BOTTOM,
                          TCS_DRIFT_BOUND_TOP, 20);
@@ -89,8 +90,8 @@ static char *line_text(const TcsDrift *drift)
             : g_strdup(seconds);
 
     return g_strdup_printf(
-        "guest \xe2\x88\x92 host = %s %+.*f ppm of the time since the start "
-        "+ what is drawn%s",
+        "the line that is taken off, so that the rest can be seen: %s at the "
+        "beginning, and %+.*f ppm of the time since%s",
         level, fabs(drift->slope_ppm) < 100 ? 4 : 1, drift->slope_ppm,
         drift->stretches_apart
             ? "; each stretch between gaps from its own level"
@@ -123,6 +124,11 @@ static char *left_out_text(const TcsDriftDrawing *d)
             "%.0f pixels the tightest is. ",
             d->left_out, d->drift->samples->len, TCS_DRIFT_SAMPLE_SPACE);
     }
+    if (d->wide > 0) {
+        g_string_append_printf(
+            text, "%u samples' intervals are wider than the upper panel. ",
+            d->wide);
+    }
     if (d->drift->n_unplaced > 0) {
         g_string_append_printf(text,
                                "%u samples have no interval of their own. ",
@@ -147,7 +153,7 @@ static void draw_frame(TcsDriftDrawing *d)
     g_autofree char *x_label = g_strdup_printf(
         "time since the log's first sample (%s)", d->x.unit_name);
     g_autofree char *y_label = g_strdup_printf(
-        "guest \xe2\x88\x92 host without the line (%s)", d->y.unit_name);
+        "guest \xe2\x88\x92 host, less the line (%s)", d->y.unit_name);
 
     plot_axis_draw_x(d->canvas, &d->x, d->top, TCS_DRIFT_BOTTOM, FALSE);
     plot_axis_draw_y(d->canvas, &d->y, TCS_DRIFT_LEFT, TCS_DRIFT_RIGHT);
@@ -171,21 +177,39 @@ static void draw_frame(TcsDriftDrawing *d)
                      PLOT_TEXT_SIZE, PLOT_TEXT, "bound (\xc2\xb1)");
 }
 
+/* Samples whose own interval has an end within the offset's panel. */
+static guint count_fitting(const TcsDriftDrawing *d)
+{
+    guint fitting = 0;
+
+    for (guint i = 0; i < d->drift->samples->len; i++) {
+        fitting += tcs_plot_drift_fits(
+            d, &g_array_index(d->drift->samples, TcsDriftSample, i));
+    }
+    return fitting;
+}
+
 static double draw_legend(TcsDriftDrawing *d, double y)
 {
     const TcsDrift *drift = d->drift;
+    const guint fitting = count_fitting(d);
+    g_autofree char *own =
+        g_strdup_printf("what one sample alone says (%u of %u fit here)",
+                        fitting, drift->samples->len);
     PlotLegendItem items[6];
     gsize n = 0;
 
     items[n++] = (PlotLegendItem){ PLOT_SWATCH_AREA, PLOT_AREA,
                                    "the true offset lies in here" };
     items[n++] =
-        (PlotLegendItem){ PLOT_SWATCH_LINE, PLOT_BLUE, "its edges; bound" };
+        (PlotLegendItem){ PLOT_SWATCH_LINE, PLOT_BLUE,
+                          "its edges; below, half of its width: the bound" };
+    if (fitting > 0) {
+        items[n++] = (PlotLegendItem){ PLOT_SWATCH_BAR, PLOT_BLACK, own };
+    }
     if (drift->samples->len > 0) {
-        items[n++] = (PlotLegendItem){ PLOT_SWATCH_BAR, PLOT_BLACK,
-                                       "what one sample alone says" };
-        items[n++] =
-            (PlotLegendItem){ PLOT_SWATCH_CROSS, PLOT_BLACK, "its bound" };
+        items[n++] = (PlotLegendItem){ PLOT_SWATCH_CROSS, PLOT_BLACK,
+                                       "one sample's own bound" };
     }
     if (drift->epochs->len > 0) {
         items[n++] = (PlotLegendItem){ PLOT_SWATCH_DASHES, PLOT_PURPLE,
@@ -211,15 +235,16 @@ gboolean tcs_plot_drift(const TcsDrift *drift, const TcsPlotOutput *output,
         .offset_unit = drift->is_ticks ? PLOT_TICKS : PLOT_NANOSECONDS,
     };
     g_autofree char *span = plot_format_length(d.time_unit, drift->span, FALSE);
-    g_autofree char *title =
-        g_strdup_printf("%s \xe2\x88\x92 %s of VM %s over %s", drift->guest,
-                        drift->host, drift->vm, span);
+    g_autofree char *title = g_strdup_printf(
+        "%s \xe2\x88\x92 %s of VM %s over %s, less a straight line",
+        drift->guest, drift->host, drift->vm, span);
     g_autofree char *line = line_text(drift);
     g_autofree char *figures = figures_text(&d);
     g_autofree char *left_out = NULL;
     g_autofree char *description = NULL;
     const char *const lines[] = { line, figures, NULL };
 
+    make_axes(&d);
     d.top =
         draw_legend(&d, plot_heading(canvas, TCS_DRIFT_LEFT,
                                      TCS_DRIFT_RIGHT - TCS_DRIFT_LEFT, title,
@@ -227,7 +252,7 @@ gboolean tcs_plot_drift(const TcsDrift *drift, const TcsPlotOutput *output,
         (drift->epochs->len > 0 ? TCS_DRIFT_LABEL_HEIGHT * TCS_DRIFT_LABEL_ROWS
                                 : 0) +
         8;
-    make_axes(&d);
+    d.y = plot_axis(d.offset_unit, d.y.lo, d.y.hi, TCS_DRIFT_BOTTOM, d.top, 45);
     draw_frame(&d);
     tcs_plot_drift_gaps(&d);
     tcs_plot_drift_bands(&d);
@@ -236,8 +261,8 @@ gboolean tcs_plot_drift(const TcsDrift *drift, const TcsPlotOutput *output,
     tcs_plot_drift_epochs(&d);
     left_out = left_out_text(&d);
     if (left_out) {
-        plot_text(canvas, TCS_DRIFT_LEFT, TCS_DRIFT_HEIGHT - 6, PLOT_TEXT_SIZE,
-                  PLOT_LEFT, PLOT_FAINT, left_out);
+        plot_paragraph(canvas, TCS_DRIFT_LEFT, TCS_DRIFT_FOOT,
+                       TCS_DRIFT_RIGHT - TCS_DRIFT_LEFT, left_out);
     }
     description =
         g_strdup_printf("%s. %s. %s", line, figures, left_out ? left_out : "");

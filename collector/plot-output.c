@@ -28,6 +28,7 @@ gboolean tcs_plot_output_write(const TcsPlotOutput *output, PlotCanvas *canvas,
                                GError **error)
 {
     g_autoptr(GError) failure = NULL;
+    g_autofree char *advice = NULL;
     const GByteArray *bytes;
     const char *why;
     sigset_t all, before;
@@ -47,8 +48,9 @@ gboolean tcs_plot_output_write(const TcsPlotOutput *output, PlotCanvas *canvas,
                                   0644, &failure);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!ok) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot write %s: %s",
-                    output->path, failure->message);
+        advice = tcs_error_write_advice(failure);
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot write %s: %s; %s",
+                    output->path, failure->message, advice);
     }
     return ok;
 }

@@ -4,6 +4,8 @@
  */
 #include "plot-timeline.h"
 
+#include <math.h>
+
 #include "plot/axis.h"
 #include "plot/legend.h"
 
@@ -13,11 +15,13 @@
 /* With many vCPUs lanes are lower, and beyond this many they are left out. */
 #define LANES_MAX   32
 #define LANES_TALL  8
-#define TALL        72.0
-#define LOW         36.0
+#define TALL_ROW    24.0
+#define LOW_ROW     12.0
+#define HEIGHT_MIN  36.0 /* of a lane, for its label */
 #define LANE_SPACE  10.0
 #define LABEL_SIZE  10.0
 #define WARNING_GAP 11.0 /* above a lane, for its pointers */
+#define FOOT        62.0 /* below the lanes, of the text's first line */
 
 /* Windows that are nearer to each other, and narrower, look like one. */
 #define JOINED 0.75
@@ -26,7 +30,10 @@ typedef struct {
     const TcsTimeline *timeline;
     const TcsLanes *lanes;
     PlotCanvas *canvas;
-    PlotAxis x;         /* since lanes->from */
+    PlotAxis x;            /* since lanes->from */
+    TcsRow rows[TCS_ROWS]; /* those that have a mark in one of the lanes */
+    guint n_rows;
+    gboolean is_tall;   /* there is room for names */
     double height;      /* of a lane */
     double y;           /* of the lane that is being drawn */
     guint n_lanes;      /* that are drawn */
@@ -43,8 +50,8 @@ static const struct {
     struct plot_colour colour;
 } rows[TCS_ROWS] = {
     { "sched", "guest's sched events", PLOT_BLUE },
-    { "irq", "irq events", PLOT_GREEN },
-    { "other", "other events", PLOT_BLACK },
+    { "irq", "guest's irq events", PLOT_GREEN },
+    { "other", "guest's other events", PLOT_BLACK },
 };
 
 char *tcs_plot_format_stamp(guint64 stamp, gboolean is_ticks)
@@ -129,10 +136,12 @@ static void draw_names(Drawing *d, const TcsLane *lane, TcsRow row, double y)
     }
 }
 
-static void draw_row(Drawing *d, const TcsLane *lane, TcsRow row)
+/* `place`: in d->rows. */
+static void draw_row(Drawing *d, const TcsLane *lane, guint place)
 {
-    const double height = d->height / TCS_ROWS;
-    const double top = d->y + height * row;
+    const TcsRow row = d->rows[place];
+    const double height = d->height / d->n_rows;
+    const double top = d->y + height * place;
     gboolean any = FALSE;
 
     for (guint i = 0; i < d->lanes->n_columns; i++) {
@@ -149,7 +158,7 @@ static void draw_row(Drawing *d, const TcsLane *lane, TcsRow row)
     if (any) {
         plot_stroke(d->canvas, 1.2, FALSE, rows[row].colour);
     }
-    if (d->height == TALL) {
+    if (d->is_tall) {
         draw_names(d, lane, row, top + height - 8);
     }
 }
@@ -185,7 +194,7 @@ static void draw_outside(Drawing *d, const TcsLane *lane)
 
 static void label_lane(Drawing *d, const TcsLane *lane)
 {
-    const double height = d->height / TCS_ROWS;
+    const double height = d->height / MAX(d->n_rows, 1);
     g_autofree char *name = g_strdup_printf("vCPU %u", lane->cpu);
     g_autofree char *thread = lane->thread < 0
                                   ? g_strdup("several threads")
@@ -195,9 +204,10 @@ static void label_lane(Drawing *d, const TcsLane *lane)
               PLOT_LEFT, PLOT_TEXT, name);
     plot_text(d->canvas, 16, d->y + d->height / 2 + 12, LABEL_SIZE, PLOT_LEFT,
               PLOT_FAINT, thread);
-    for (guint row = 0; d->height == TALL && row < TCS_ROWS; row++) {
-        plot_text(d->canvas, LEFT - 8, d->y + height * (row + 0.5) + 4,
-                  LABEL_SIZE, PLOT_RIGHT, rows[row].colour, rows[row].name);
+    for (guint i = 0; d->is_tall && i < d->n_rows; i++) {
+        plot_text(d->canvas, LEFT - 8, d->y + height * (i + 0.5) + 4,
+                  LABEL_SIZE, PLOT_RIGHT, rows[d->rows[i]].colour,
+                  rows[d->rows[i]].name);
     }
 }
 
@@ -207,8 +217,8 @@ static void draw_lane(Drawing *d, const TcsLane *lane)
     tcs_vm_windows_each(d->timeline->windows, lane->thread, d->lanes->from,
                         d->lanes->to, on_stretch, d);
     end_stretch(d);
-    for (guint row = 0; row < TCS_ROWS; row++) {
-        draw_row(d, lane, row);
+    for (guint i = 0; i < d->n_rows; i++) {
+        draw_row(d, lane, i);
     }
     draw_outside(d, lane);
     plot_border(d->canvas, LEFT, d->y, RIGHT - LEFT, d->height, PLOT_FRAME);
@@ -283,9 +293,9 @@ static double draw_legend(Drawing *d, double y)
 
     items[n++] = (PlotLegendItem){ PLOT_SWATCH_AREA, PLOT_AREA,
                                    "vCPU runs (kvm_entry to kvm_exit)" };
-    for (guint row = 0; row < TCS_ROWS; row++) {
-        items[n++] = (PlotLegendItem){ PLOT_SWATCH_BAR, rows[row].colour,
-                                       rows[row].legend };
+    for (guint i = 0; i < d->n_rows; i++) {
+        items[n++] = (PlotLegendItem){ PLOT_SWATCH_BAR, rows[d->rows[i]].colour,
+                                       rows[d->rows[i]].legend };
     }
     items[n++] = (PlotLegendItem){ PLOT_SWATCH_POINTER, PLOT_WARNING,
                                    "event while its vCPU did not run" };
@@ -294,13 +304,50 @@ static double draw_legend(Drawing *d, double y)
     return plot_legend(d->canvas, 16, y, RIGHT - 16, items, n);
 }
 
+static gboolean has_row(const Drawing *d, TcsRow row)
+{
+    for (guint i = 0; i < d->n_lanes; i++) {
+        const TcsLane *lane = &g_array_index(d->lanes->lanes, TcsLane, i);
+
+        for (guint k = 0; k < d->lanes->n_columns; k++) {
+            if (lane->marks[row][k].n > 0) {
+                return TRUE;
+            }
+        }
+    }
+    return FALSE;
+}
+
+static void lay_out(Drawing *d)
+{
+    for (guint row = 0; row < TCS_ROWS; row++) {
+        if (has_row(d, row)) {
+            d->rows[d->n_rows++] = row;
+        }
+    }
+    d->is_tall = d->n_lanes <= LANES_TALL;
+    d->height = MAX(d->n_rows * (d->is_tall ? TALL_ROW : LOW_ROW), HEIGHT_MIN);
+}
+
+/* With an example of how a number of the axis is typed. */
+static char *axis_text(const Drawing *d)
+{
+    const gboolean is_ticks = d->timeline->is_ticks;
+    const double middle =
+        floor((d->x.hi - d->x.lo) / 2 / d->x.step) * d->x.step;
+    g_autofree char *from = tcs_plot_format_stamp(d->lanes->from, is_ticks);
+    g_autofree char *number = plot_axis_format(&d->x, middle);
+    g_autofree char *stamp = tcs_plot_format_stamp(
+        d->lanes->from + (guint64)round(middle), is_ticks);
+
+    return g_strdup_printf(
+        "%s after %s%s of the host's clock; %s here is --around %s",
+        d->x.unit_name, from, is_ticks ? " ticks" : " s", number, stamp);
+}
+
 static void draw_axis(Drawing *d, double top, double bottom)
 {
-    g_autofree char *from =
-        tcs_plot_format_stamp(d->lanes->from, d->timeline->is_ticks);
-    g_autofree char *label = g_strdup_printf(
-        "host's time since %s%s (%s)", from,
-        d->timeline->is_ticks ? " ticks" : " s", d->x.unit_name);
+    g_autofree char *label = axis_text(d);
 
     plot_axis_draw_x(d->canvas, &d->x, top, bottom, TRUE);
     plot_text(d->canvas, (LEFT + RIGHT) / 2, bottom + 38, PLOT_TEXT_SIZE,
@@ -329,36 +376,36 @@ gboolean tcs_plot_timeline(const TcsTimeline *timeline,
     const TcsLanes *lanes = timeline->lanes;
     const PlotUnit unit = timeline->is_ticks ? PLOT_TICKS : PLOT_NANOSECONDS;
     const double span = (double)(lanes->to - lanes->from);
-    const guint n_lanes = MIN(lanes->lanes->len, LANES_MAX);
-    const double height = n_lanes > LANES_TALL ? LOW : TALL;
     const double heading = 130;
-    const double whole =
-        heading + n_lanes * (WARNING_GAP + height + LANE_SPACE) + 70;
-    g_autoptr(PlotCanvas) canvas =
-        plot_canvas_new(output->format, TCS_PLOT_WIDTH, whole);
+    g_autoptr(PlotCanvas) canvas = NULL;
     Drawing d = {
         .timeline = timeline,
         .lanes = lanes,
-        .canvas = canvas,
         .x = plot_axis(unit, 0, span, LEFT, RIGHT, 90),
-        .height = height,
-        .n_lanes = n_lanes,
+        .n_lanes = MIN(lanes->lanes->len, LANES_MAX),
     };
+    double bottom;
     g_autofree char *length = plot_format_length(unit, span, FALSE);
     g_autofree char *title = g_strdup_printf(
         "Host and guest%s%s on one timeline: %s", timeline->vm ? " " : "",
         timeline->vm ? timeline->vm : "", length);
     g_autofree char *clocks = clocks_text(timeline);
     g_autofree char *counts = counts_text(&d);
+    g_autofree char *axis = axis_text(&d);
     g_autofree char *left_out = NULL;
     g_autofree char *description = NULL;
     const char *const lines[] = { clocks, counts, NULL };
 
+    lay_out(&d);
+    bottom = heading + d.n_lanes * (WARNING_GAP + d.height + LANE_SPACE);
+    canvas = plot_canvas_new(output->format, TCS_PLOT_WIDTH,
+                             bottom + FOOT + 2 * PLOT_LINE_HEIGHT - 8);
+    d.canvas = canvas;
     draw_legend(&d, plot_heading(canvas, 16, RIGHT - 16, title, lines));
     draw_all(&d, heading);
     left_out = left_out_text(&d);
-    plot_text(canvas, 16, whole - 8, PLOT_TEXT_SIZE, PLOT_LEFT, PLOT_FAINT,
-              left_out);
-    description = g_strdup_printf("%s. %s. %s", clocks, counts, left_out);
+    plot_paragraph(canvas, 16, bottom + FOOT, RIGHT - 16, left_out);
+    description =
+        g_strdup_printf("%s. %s. %s. %s", clocks, counts, axis, left_out);
     return tcs_plot_output_write(output, canvas, title, description, error);
 }

@@ -130,9 +130,11 @@ static gboolean find_threads(Plot *plot, GError **error)
                     "before",
                     path, plot->guest->path, g_get_prgname());
     } else {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s: %s", path,
-                    g_strerror(-plot->n_threads));
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_FILE,
+            "libtracecmd cannot read %s: %s; does `trace-cmd report -i` "
+            "read it?",
+            path, g_strerror(-plot->n_threads));
     }
     return FALSE;
 }
@@ -147,11 +149,11 @@ static gboolean open_all(Plot *plot, const char *log, GError **error)
     }
     plot->host = tcs_trace_file_open(files->host, error);
     plot->guest = plot->host ? tcs_trace_file_open(files->guest, error) : NULL;
-    if (!plot->guest) {
+    if (!plot->guest ||
+        !tcs_trace_options_set_clocks(files, plot->guest, plot->host,
+                                      &plot->alignment, error)) {
         return FALSE;
     }
-    tcs_trace_options_set_clocks(files, plot->guest, plot->host,
-                                 &plot->alignment);
     plot->is_ticks = tcs_trace_clock_is_counter(plot->alignment.host_clock) &&
                      !plot->host->dat.has_tsc2nsec;
     if (!plot->guest->dat.has_time_shift) {
@@ -187,7 +189,9 @@ static gboolean walk_guest(Plot *plot, tcs_trace_dat_event_fn *fn,
 {
     if (tcs_trace_dat_each_event(plot->guest->path, fn, plot) < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s", plot->guest->path);
+                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
+                    "read it?",
+                    plot->guest->path);
         return FALSE;
     }
     return TRUE;
@@ -255,7 +259,7 @@ static gboolean add_lanes(Plot *plot, GError **error)
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%s has no kvm_entry or kvm_exit of this VM's threads: "
                     "record the host with `trace-cmd record -e kvm:kvm_entry "
-                    "-e kvm:kvm_exit`",
+                    "-e kvm:kvm_exit -C mono`",
                     plot->host->path);
         return FALSE;
     }
@@ -290,7 +294,8 @@ static gboolean find_extent(Plot *plot, GError **error)
     if (!tcs_vm_windows_extent(plot->windows, &from, &to)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%s has no kvm_entry or kvm_exit: record the host with "
-                    "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit`",
+                    "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C "
+                    "mono`",
                     plot->host->path);
         return FALSE;
     }
@@ -350,7 +355,8 @@ gboolean tcs_plot_traces(const TcsPlotTracesOptions *options, const char *log,
                     "the picture would replace a trace");
         return FALSE;
     }
-    if (!open_all(&plot, log, error)) {
+    if (!tcs_trace_options_check(&options->files, error) ||
+        !open_all(&plot, log, error)) {
         return FALSE;
     }
     plot.windows = tcs_host_windows_read(plot.host->path, error);

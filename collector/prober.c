@@ -195,7 +195,7 @@ void tcs_prober_async(TcsRpc *agent, TcsEvidence *evidence, gint64 cpu,
         return;
     }
     if (evidence->method->uses_realtime) {
-        burst->sampler = tcs_host_sampler_start(NULL);
+        burst->sampler = tcs_host_sampler_start(NULL, TRUE);
     }
     ask(task);
 }

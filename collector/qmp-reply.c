@@ -137,6 +137,7 @@ static gboolean parse_epoch(json_object *object, gpointer data, GError **error)
         return FALSE;
     }
     ret->is_first = g_str_equal(ret->cause, "first seen");
+    ret->is_arrival = g_str_equal(ret->cause, "migration");
     return TRUE;
 }
 

@@ -42,7 +42,8 @@ typedef struct {
     gint64 cpu_index;
     struct tcs_host_ticks host_counter;
     struct tcs_counter_map map;
-    gboolean is_first; /* nobody had looked at the vCPU before */
+    gboolean is_first;   /* nobody had looked at the vCPU before */
+    gboolean is_arrival; /* the guest came from another QEMU or a file */
     char cause[TCS_NAME_MAX + 1];
 } TcsEpoch;
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "clock-name.h"
 #include "error.h"
 #include "pair.h"
 
@@ -28,9 +29,10 @@ static const char description[] =
     "told and does not hold up the others; COMMAND starts when each has been\n"
     "sampled or has failed. Domains that start later are not recorded.\n\n"
     "Examples:\n"
-    "  trace-clock-sync record -o runs --all -- trace-cmd record -e kvm sleep 10\n"
+    "  trace-clock-sync record -o runs --all -- \\\n"
+    "      trace-cmd record -e kvm -C mono sleep 10\n"
     "  trace-clock-sync record -o run.tcs --qmp /run/vm/qmp.sock \\\n"
-    "      --agent vsock:3 -- trace-cmd record -e kvm sleep 10\n"
+    "      --agent vsock:3 -- trace-cmd record -e kvm -C mono sleep 10\n"
     "  trace-clock-sync record -o run.tcs --qmp /run/vm/qmp.sock \\\n"
     "      --agent vsock:3 --clock local --host-clock local\n";
 
@@ -78,7 +80,7 @@ static gboolean check(TcsRecordOptions *options, double interval_s,
                     "reads: add --agent");
         return FALSE;
     }
-    return TRUE;
+    return tcs_clock_names_check("--clock", options->clocks, error);
 }
 
 gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
@@ -112,7 +114,9 @@ gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, "Samples VMs' clocks into logs.");
     g_option_context_set_description(context, description);
-    if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
+    if (!tcs_options_parse_or_advise(
+            context, &argc, &argv, 0,
+            ret->command ? "" : "a command to run goes behind --; ", error) ||
         (!ret->vms &&
          !tcs_target_options_check(&ret->target, &ret->session, error)) ||
         !check(ret, interval_s, error)) {
@@ -120,6 +124,7 @@ gboolean tcs_record_options_parse(int argc, char **argv, TcsRecordOptions *ret,
     }
     ret->interval_ms = (guint)(interval_s * 1000);
     ret->session.clocks = ret->clocks;
+    ret->session.reads_posix = FALSE; /* a log has those of QEMU's answers */
     ret->session.host_clocks =
         tcs_host_clocks_open(ret->host_clocks, TRUE, error);
     return ret->session.host_clocks != NULL;

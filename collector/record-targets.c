@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -105,6 +106,7 @@ static TcsSession *parse_vm(const TcsRecordOptions *options, const char *text,
         return NULL;
     }
     session.clocks = options->session.clocks;
+    session.reads_posix = options->session.reads_posix;
     session.host_clocks = options->session.host_clocks;
     *ret_name = g_strdup(words[0]);
     return tcs_session_new(&session);
@@ -161,6 +163,27 @@ static gboolean make_directory(const TcsRecordOptions *options,
     return TRUE;
 }
 
+/* What would fail when the VM has answered fails before it is asked. */
+static gboolean check_place(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "%s exists; a log is never overwritten: remove it or "
+                    "name another",
+                    path);
+        return FALSE;
+    }
+    if (g_access(directory, W_OK | X_OK) < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                    "cannot make %s in the directory %s: %s", path, directory,
+                    g_strerror(errno));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 GPtrArray *tcs_record_targets(const TcsRecordOptions *options,
                               gboolean *ret_made, GError **error)
 {
@@ -171,20 +194,16 @@ GPtrArray *tcs_record_targets(const TcsRecordOptions *options,
                        : add_sessions(targets, options, error))) {
         return NULL;
     }
-    for (guint i = 0; i < targets->len; i++) {
-        const TcsRecordTarget *target = g_ptr_array_index(targets, i);
-
-        if (g_file_test(target->output, G_FILE_TEST_EXISTS)) {
-            g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                        "%s exists; a log is never overwritten: remove it or "
-                        "name another",
-                        target->output);
-            return NULL;
-        }
-    }
     if ((options->vms || options->target.all) &&
         !make_directory(options, ret_made, error)) {
         return NULL;
+    }
+    for (guint i = 0; i < targets->len; i++) {
+        const TcsRecordTarget *target = g_ptr_array_index(targets, i);
+
+        if (!check_place(target->output, error)) {
+            return NULL;
+        }
     }
     return g_steal_pointer(&targets);
 }

@@ -321,8 +321,8 @@ static GArray *read_host_clocks(const TcsSession *session)
     if (tcs_host_clocks_count(session->options.host_clocks) == 0) {
         return g_array_new(FALSE, TRUE, sizeof(TcsHostClock));
     }
-    return tcs_host_sampler_stop(
-        tcs_host_sampler_start(session->options.host_clocks));
+    return tcs_host_sampler_stop(tcs_host_sampler_start(
+        session->options.host_clocks, session->options.reads_posix));
 }
 
 static void on_query_before(GObject *source, GAsyncResult *result,

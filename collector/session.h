@@ -28,7 +28,12 @@ typedef struct {
     guint timeout_ms;
     guint agent_samples; /* readings per clock the agent takes */
     char **clocks;       /* guest clocks to ask for; NULL: the agent's choice */
-    TcsHostClocks *host_clocks; /* to be read as well; borrowed; NULL: none */
+    /*
+     * Read on this machine while the guest is asked: its POSIX clocks, of which
+     * QEMU's answers have one reading each anyway, and others (borrowed).
+     */
+    gboolean reads_posix;
+    TcsHostClocks *host_clocks; /* NULL: none */
 } TcsSessionOptions;
 
 typedef struct TcsSession TcsSession;

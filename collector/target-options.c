@@ -205,6 +205,7 @@ gboolean tcs_target_options_check(TcsTargetOptions *target,
         .method = method,
         .agent_samples = (guint)target->samples,
         .timeout_ms = (guint)target->timeout_s * 1000,
+        .reads_posix = TRUE,
     };
     return TRUE;
 }
@@ -250,23 +251,35 @@ void tcs_target_options_clear(TcsTargetOptions *target)
     g_clear_pointer(&target->method, g_free);
 }
 
-gboolean tcs_options_parse(GOptionContext *context, int *argc, char ***argv,
-                           int max_rest, GError **error)
+gboolean tcs_options_parse_or_advise(GOptionContext *context, int *argc,
+                                     char ***argv, int max_rest,
+                                     const char *advice, GError **error)
 {
     g_autoptr(GError) parse_error = NULL;
 
     if (!g_option_context_parse(context, argc, argv, &parse_error)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE, "%s; see %s --help",
-                    parse_error->message, g_get_prgname());
+        const gboolean is_unknown = g_error_matches(
+            parse_error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION);
+
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE, "%s; %ssee %s --help",
+                    parse_error->message, is_unknown ? advice : "",
+                    g_get_prgname());
         return FALSE;
     }
     if (*argc > 1 + max_rest) {
         const char *verb = (*argv)[0];
 
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "'%s' is not an option of %s; see %s --help",
-                    (*argv)[1 + max_rest], verb, g_get_prgname());
+                    "'%s' is not an option of %s; %ssee %s --help",
+                    (*argv)[1 + max_rest], verb, advice, g_get_prgname());
         return FALSE;
     }
     return TRUE;
+}
+
+gboolean tcs_options_parse(GOptionContext *context, int *argc, char ***argv,
+                           int max_rest, GError **error)
+{
+    return tcs_options_parse_or_advise(context, argc, argv, max_rest, "",
+                                       error);
 }

@@ -52,6 +52,11 @@ void tcs_target_options_clear(TcsTargetOptions *target);
 gboolean tcs_options_parse(GOptionContext *context, int *argc, char ***argv,
                            int max_rest, GError **error);
 
+/* The same; `advice` is what to say of words that do not belong there. */
+gboolean tcs_options_parse_or_advise(GOptionContext *context, int *argc,
+                                     char ***argv, int max_rest,
+                                     const char *advice, GError **error);
+
 G_END_DECLS
 
 #endif

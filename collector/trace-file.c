@@ -15,10 +15,18 @@
 
 #define COPY_CHUNK (64u << 20)
 
-static gboolean set_failed(GError **error, const char *what, const char *path)
+#define A_TRACE    "a trace.dat that `trace-cmd record` wrote"
+#define A_FILE     "a file in a directory that exists"
+
+/* By errno. `kind` is what should have been named. */
+static gboolean set_failed(GError **error, const char *what, const char *path,
+                           const char *kind)
 {
-    g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s %s: %s", what, path,
-                g_strerror(errno));
+    const int why = errno;
+    g_autofree char *advice = tcs_error_file_advice(why, kind);
+
+    g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s %s: %s; %s", what, path,
+                g_strerror(why), advice);
     return FALSE;
 }
 
@@ -40,12 +48,38 @@ static gboolean copy_bytes(int from, int to, const char *path, GError **error)
             ssize_t put = write(to, buffer + done, (size_t)(n - done));
 
             if (put < 0) {
-                return set_failed(error, "cannot write", path);
+                return set_failed(error, "cannot write", path, A_FILE);
             }
             done += put;
         }
     }
-    return n == 0 || set_failed(error, "cannot copy to", path);
+    return n == 0 || set_failed(error, "cannot copy to", path, A_FILE);
+}
+
+/*
+ * A file without a name, which is gone whatever ends this program; or one with
+ * a name of its own where the file system has no such files.
+ */
+static int create_copy(TcsTraceFile *file)
+{
+    g_autofree char *directory = g_path_get_dirname(file->new_path);
+    int copy = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (copy < 0) {
+        file->copy_path = g_strconcat(file->new_path, ".XXXXXX", NULL);
+        copy = g_mkstemp_full(file->copy_path, O_RDWR | O_CLOEXEC, 0600);
+    }
+    return copy;
+}
+
+/* link() does not replace a file that came to be meanwhile. */
+static gboolean name_copy(TcsTraceFile *file)
+{
+    g_autofree char *nameless = g_strdup_printf("/proc/self/fd/%d", file->fd);
+
+    return file->copy_path ? link(file->copy_path, file->new_path) == 0
+                           : linkat(AT_FDCWD, nameless, AT_FDCWD,
+                                    file->new_path, AT_SYMLINK_FOLLOW) == 0;
 }
 
 /* Makes the copy, and file->fd that of the copy. */
@@ -63,20 +97,19 @@ static gboolean make_copy(TcsTraceFile *file, const char *new_path,
         return FALSE;
     }
     file->new_path = g_strdup(new_path);
-    file->copy_path = g_strconcat(new_path, ".XXXXXX", NULL);
-    copy = g_mkstemp_full(file->copy_path, O_RDWR | O_CLOEXEC, 0600);
+    copy = create_copy(file);
     if (copy < 0) {
-        set_failed(error, "cannot create", file->copy_path);
+        set_failed(error, "cannot create", new_path, A_FILE);
         g_clear_pointer(&file->copy_path, g_free);
         return FALSE;
     }
     if (fstat(file->fd, &status) < 0 ||
         fchmod(copy, status.st_mode & 0777) < 0) {
-        set_failed(error, "cannot create", file->copy_path);
+        set_failed(error, "cannot create", new_path, A_FILE);
         close(copy);
         return FALSE;
     }
-    if (!copy_bytes(file->fd, copy, file->copy_path, error)) {
+    if (!copy_bytes(file->fd, copy, new_path, error)) {
         close(copy);
         return FALSE;
     }
@@ -97,7 +130,8 @@ static TcsTraceFile *open_file(const char *path, int flags, GError **error)
     /* No waiting for the other end, where it is a pipe. */
     file->fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
     if (file->fd < 0) {
-        set_failed(error, is_extended ? "cannot extend" : "cannot read", path);
+        set_failed(error, is_extended ? "cannot extend" : "cannot read", path,
+                   A_TRACE);
         return NULL;
     }
     if (is_extended && flock(file->fd, LOCK_EX | LOCK_NB) < 0 &&
@@ -111,9 +145,15 @@ static TcsTraceFile *open_file(const char *path, int flags, GError **error)
     if (ret < 0) {
         gboolean is_errno =
             ret != -EINVAL && ret != -ENODATA && ret != -ENOTSUP;
+        /* What is not supported says itself what to do. */
+        const char *advice =
+            ret == -EINVAL    ? "; name " A_TRACE
+            : ret == -ENODATA ? "; let `trace-cmd record` end, or copy it anew"
+                              : "";
 
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s%s%s", path, why,
-                    is_errno ? ": " : "", is_errno ? g_strerror(-ret) : "");
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s%s%s%s", path, why,
+                    is_errno ? ": " : "", is_errno ? g_strerror(-ret) : "",
+                    advice);
         return NULL;
     }
     return g_steal_pointer(&file);
@@ -163,15 +203,14 @@ gboolean tcs_trace_file_append(TcsTraceFile *file,
 
     if (ret < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s: %s",
-                    file->copy_path ? file->copy_path : file->path, why,
+                    file->new_path ? file->new_path : file->path, why,
                     g_strerror(-ret));
         return FALSE;
     }
+    if (file->new_path && !name_copy(file)) {
+        return set_failed(error, "cannot create", file->new_path, A_FILE);
+    }
     if (file->copy_path) {
-        /* link() does not replace a file that came to be meanwhile. */
-        if (link(file->copy_path, file->new_path) < 0) {
-            return set_failed(error, "cannot create", file->new_path);
-        }
         unlink(file->copy_path);
         g_clear_pointer(&file->copy_path, g_free);
     }

@@ -15,7 +15,7 @@ typedef struct {
     char *path; /* as the user named it */
     int fd;
     struct tcs_trace_dat dat;
-    char *copy_path; /* where a copy is being made, or NULL */
+    char *copy_path; /* where a copy is being made that has a name, or NULL */
     char *new_path;  /* its name once it is whole */
 } TcsTraceFile;
 

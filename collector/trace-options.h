@@ -23,14 +23,20 @@ typedef struct {
 void tcs_trace_options_add(TcsTraceOptions *options, GOptionContext *context,
                            const char *guest_help, const char *host_help);
 
+/* TCS_ERROR_USAGE where a clock is named that there is not. */
+gboolean tcs_trace_options_check(const TcsTraceOptions *options,
+                                 GError **error);
+
 /*
  * The clocks named, else those of the files; `host` may be NULL where its clock
- * was named. The alignment borrows them from all three.
+ * was named. One that is not what its file says is told on standard error. The
+ * alignment borrows them from all three. TCS_ERROR_REFUSED where the host's
+ * file is shown by another clock than it was recorded with.
  */
-void tcs_trace_options_set_clocks(const TcsTraceOptions *options,
-                                  const TcsTraceFile *guest,
-                                  const TcsTraceFile *host,
-                                  TcsAlignment *alignment);
+gboolean tcs_trace_options_set_clocks(const TcsTraceOptions *options,
+                                      const TcsTraceFile *guest,
+                                      const TcsTraceFile *host,
+                                      TcsAlignment *alignment, GError **error);
 
 void tcs_trace_options_clear(TcsTraceOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TcsTraceOptions, tcs_trace_options_clear)

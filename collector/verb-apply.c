@@ -16,6 +16,7 @@
 #include "target-options.h"
 #include "trace-clock.h"
 #include "trace-options.h"
+#include "trace-sides.h"
 
 typedef struct {
     TcsTraceOptions traces;
@@ -25,7 +26,8 @@ typedef struct {
 typedef struct {
     TcsAlignment alignment;
     TcsTraceFile *guest;
-    TcsTraceFile *host; /* NULL where none was given */
+    TcsTraceFile *host;    /* NULL where none was given */
+    gboolean is_host_left; /* it is not to be extended */
 } Apply;
 
 static void apply_clear(Apply *apply)
@@ -106,36 +108,22 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
                     "apply takes a log; see %s --help", g_get_prgname());
         return FALSE;
     }
-    return check_options(ret, error);
+    return check_options(ret, error) &&
+           tcs_trace_options_check(&ret->traces, error);
 }
 
 static gboolean open_files(Apply *apply, const Options *options, GError **error)
 {
     const TcsTraceOptions *traces = &options->traces;
-    const gboolean is_host_left = options->output && !options->host_output;
 
+    apply->is_host_left =
+        traces->host && options->output && !options->host_output;
     if (traces->host) {
-        if (is_host_left) {
-            fprintf(stderr,
-                    "%s: %s stays as it is, so KernelShark will not know the "
-                    "vCPUs' threads; --host-output FILE writes a copy that "
-                    "does\n",
-                    g_get_prgname(), traces->host);
-        }
-        apply->host = is_host_left
+        apply->host = apply->is_host_left
                           ? tcs_trace_file_open(traces->host, error)
                           : tcs_trace_file_open_to_extend(
                                 traces->host, options->host_output, error);
         if (!apply->host) {
-            return FALSE;
-        }
-        if (apply->host->dat.has_time_shift) {
-            g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                        "%s was corrected as if it were a guest's: are --guest "
-                        "and --host swapped, or were they before? Readers do "
-                        "not show its stamps as they were recorded; take a "
-                        "copy of before, or record anew",
-                        traces->host);
             return FALSE;
         }
     }
@@ -151,9 +139,10 @@ static gboolean open_files(Apply *apply, const Options *options, GError **error)
                     traces->guest);
         return FALSE;
     }
-    tcs_trace_options_set_clocks(traces, apply->guest, apply->host,
-                                 &apply->alignment);
-    return TRUE;
+    return tcs_trace_options_set_clocks(traces, apply->guest, apply->host,
+                                        &apply->alignment, error) &&
+           tcs_trace_sides_check(apply->alignment.log, apply->guest,
+                                 apply->host, error);
 }
 
 static gboolean random_id(guint64 *ret, GError **error)
@@ -183,39 +172,25 @@ static gboolean ensure_id(const struct tcs_trace_dat *dat,
     return TRUE;
 }
 
-/* The format has room for one thread of each CPU. */
-static void tell_of_threads(const Apply *apply,
-                            const struct tcs_trace_dat_vcpu *vcpus, guint n)
-{
-    for (guint i = 0; i < n; i++) {
-        g_autoptr(GArray) threads =
-            tcs_guest_threads(apply->alignment.log, i, NULL);
-
-        if (threads && threads->len > 1) {
-            fprintf(stderr,
-                    "%s: the log has %u threads for CPU %u, one after the "
-                    "other (QEMU was started anew); KernelShark is told of the "
-                    "one that it saw most, %u\n",
-                    g_get_prgname(), threads->len, i, vcpus[i].thread_id);
-            return;
-        }
-    }
-}
-
-/*
- * Tells the host's file which thread is which of the guest's CPUs. CPUs without
- * events are among them, because readers number them from 0.
- */
-static gboolean add_guest(const Apply *apply, guint64 guest_id,
-                          struct tcs_trace_dat_options *options, GError **error)
+/* CPUs without events are among them, because readers number them from 0. */
+static guint count_cpus(const Apply *apply)
 {
     const struct tcs_trace_dat *guest = &apply->guest->dat;
-    g_autofree struct tcs_trace_dat_vcpu *vcpus = NULL;
     guint n = 0;
 
     for (gsize i = 0; i < guest->n_cpus; i++) {
         n = MAX(n, guest->cpus[i] + 1);
     }
+    return n;
+}
+
+/* Tells the host's file which thread is which of the guest's CPUs. */
+static gboolean add_guest(const Apply *apply, guint64 guest_id,
+                          struct tcs_trace_dat_options *options, GError **error)
+{
+    g_autofree struct tcs_trace_dat_vcpu *vcpus = NULL;
+    const guint n = count_cpus(apply);
+
     if (n > TCS_TRACE_DAT_CPUS_MAX) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
                     "%s has a CPU of number %u", apply->guest->path, n - 1);
@@ -228,7 +203,6 @@ static gboolean add_guest(const Apply *apply, guint64 guest_id,
         vcpus[i].cpu = i;
         vcpus[i].thread_id = vcpu ? (uint32_t)vcpu->thread_id : 0;
     }
-    tell_of_threads(apply, vcpus, n);
     tcs_trace_dat_add_guest(options, apply->alignment.log->vm, guest_id, vcpus,
                             n);
     return TRUE;
@@ -275,9 +249,9 @@ static void add_shifts(const Apply *apply, guint64 host_id,
     tcs_trace_dat_add_time_shift(options, host_id, shifts, n);
 }
 
-static gboolean write_files(const Apply *apply, gboolean host_too,
-                            GError **error)
+static gboolean write_files(const Apply *apply, GError **error)
 {
+    const gboolean host_too = apply->host && !apply->is_host_left;
     struct tcs_trace_dat_options guest, host = { 0 };
     guint64 guest_id, host_id = 0;
     gboolean ok;
@@ -299,6 +273,40 @@ static gboolean write_files(const Apply *apply, gboolean host_too,
     tcs_trace_dat_options_clear(&guest);
     tcs_trace_dat_options_clear(&host);
     return ok;
+}
+
+/* The format has room for one thread of each CPU. */
+static void tell_of_threads(const Apply *apply)
+{
+    const TcsLog *log = apply->alignment.log;
+    const guint n = count_cpus(apply);
+
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(GArray) threads = tcs_guest_threads(log, i, NULL);
+
+        if (threads && threads->len > 1) {
+            fprintf(stderr,
+                    "%s: the log has %u threads for CPU %u, one after the "
+                    "other (QEMU was started anew); KernelShark is told of the "
+                    "one that it saw most, %" PRId64 "\n",
+                    g_get_prgname(), threads->len, i,
+                    tcs_guest_vcpu(log, i, NULL)->thread_id);
+            return;
+        }
+    }
+}
+
+/* What the host's file does not say, now that all is written. */
+static void tell_of_host(const Apply *apply)
+{
+    if (apply->is_host_left) {
+        fprintf(stderr,
+                "%s: %s stays as it is, so KernelShark will not know the "
+                "vCPUs' threads; --host-output FILE writes a copy that does\n",
+                g_get_prgname(), apply->host->path);
+    } else if (apply->host) {
+        tell_of_threads(apply);
+    }
 }
 
 static void report(const Apply *apply)
@@ -356,12 +364,11 @@ static int run(int argc, char **argv, GError **error)
         !open_files(&apply, &options, error) ||
         !tcs_alignment_compute(&apply.alignment, apply.guest, error) ||
         !tcs_coverage_check(&apply.alignment, apply.guest, error) ||
-        !write_files(&apply,
-                     apply.host && (!options.output || options.host_output),
-                     error)) {
+        !write_files(&apply, error)) {
         return tcs_error_exit_status(*error);
     }
     report(&apply);
+    tell_of_host(&apply);
     return 0;
 }
 

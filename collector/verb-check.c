@@ -75,7 +75,8 @@ static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
         "Exit status 4 where an event does not. On ppc64 KVM's events are\n"
         "kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit.\n\n"
         "Example:\n"
-        "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -o host.dat\n"
+        "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C mono \\\n"
+        "      -o host.dat\n"
         "  trace-clock-sync check run.tcs --guest guest.dat --host host.dat\n");
     if (!tcs_options_parse(context, argc, argv, 1, error)) {
         return FALSE;
@@ -86,7 +87,7 @@ static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
                     g_get_prgname());
         return FALSE;
     }
-    return TRUE;
+    return tcs_trace_options_check(ret, error);
 }
 
 /*
@@ -129,14 +130,10 @@ static gboolean open_all(Check *check, const char *log,
     check->host = tcs_trace_file_open(options->host, error);
     check->guest =
         check->host ? tcs_trace_file_open(options->guest, error) : NULL;
-    if (!check->guest) {
+    if (!check->guest ||
+        !tcs_trace_options_set_clocks(options, check->guest, check->host,
+                                      alignment, error)) {
         return FALSE;
-    }
-    tcs_trace_options_set_clocks(options, check->guest, check->host, alignment);
-    if (!check->guest->dat.has_time_shift) {
-        fprintf(stderr,
-                "%s: %s is not corrected; `trace-clock-sync apply` does that\n",
-                g_get_prgname(), options->guest);
     }
     if (!tcs_alignment_compute(alignment, check->guest, error)) {
         return FALSE;
@@ -175,8 +172,8 @@ static int find_thread(Check *check, int cpu)
             &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
             "%s has no kvm_entry or kvm_exit of %s that the log names for the "
             "guest's CPU %d: is it of this VM and of this time? Record the "
-            "host with `trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit` (on "
-            "ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
+            "host with `trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C "
+            "mono` (on ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
             check->host->path, name, cpu);
         return 0;
     }
@@ -244,7 +241,9 @@ static gboolean walk(Check *check, GError **error)
     }
     if (ret < 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s", file->path);
+                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
+                    "read it?",
+                    file->path);
         return FALSE;
     }
     return TRUE;
@@ -273,33 +272,55 @@ static void report_power(const Check *check)
                : "are too coarse to refute the bound");
 }
 
-static gboolean report(const Check *check, GError **error)
+/* Behind all else that is said, as it mostly is the cause. */
+static char *tell_uncorrected(const Check *check)
 {
-    printf("%s: %" PRIu64 " events judged, %" PRIu64
-           " not: the host's trace does not say where the vCPU was\n",
-           check->guest->path, check->judged, check->unknown);
-    if (check->outside > SHOWN_MAX) {
-        printf("outside: %" PRIu64 " more\n", check->outside - SHOWN_MAX);
-    }
-    report_power(check);
+    return check->guest->dat.has_time_shift
+               ? g_strdup("")
+               : g_strdup_printf(
+                     ". %s is not corrected; `trace-clock-sync apply` does that",
+                     check->guest->path);
+}
+
+static gboolean judge(const Check *check, GError **error)
+{
+    g_autofree char *cause = tell_uncorrected(check);
+
     if (check->outside > 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%" PRIu64 " of %" PRIu64
                     " events are shown while their vCPU was not running, by up "
                     "to %" PRIu64 " %s; %" PRIu64
-                    " by more than the bound of this log",
+                    " by more than the bound of this log%s",
                     check->outside, check->judged, check->worst, check->unit,
-                    check->beyond);
+                    check->beyond, cause);
         return FALSE;
     }
     if (check->judged == 0) {
         g_set_error(
             error, TCS_ERROR, TCS_ERROR_REFUSED,
             "nothing could be judged: the traces do not overlap as they "
-            "are shown, or the host's has no events of this VM");
+            "are shown, or the host's has no events of this VM%s",
+            cause);
         return FALSE;
     }
+    printf("good: %" PRIu64 " events, 0 outside: each is shown while its vCPU "
+           "was running%s\n",
+           check->judged, cause);
     return TRUE;
+}
+
+static gboolean report(const Check *check, GError **error)
+{
+    /* The end of the list that was printed event by event. */
+    if (check->outside > SHOWN_MAX) {
+        printf("outside: %" PRIu64 " more\n", check->outside - SHOWN_MAX);
+    }
+    printf("%s: %" PRIu64 " events judged, %" PRIu64
+           " not: the host's trace does not say where the vCPU was\n",
+           check->guest->path, check->judged, check->unknown);
+    report_power(check);
+    return judge(check, error);
 }
 
 static int run(int argc, char **argv, GError **error)

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "clock-name.h"
 #include "clockread/counter.h"
 #include "compare.h"
 #include "each-vm.h"
@@ -82,6 +83,9 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     if (!ret->session.agent) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "compare needs an agent: leave --agent none");
+        return FALSE;
+    }
+    if (!tcs_clock_names_check("--clock", ret->clocks, error)) {
         return FALSE;
     }
     if (!ret->clocks) {

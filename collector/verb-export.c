@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "clock-name.h"
 #include "error.h"
 #include "export.h"
 #include "target-options.h"
@@ -45,8 +47,9 @@ static const char description[] =
     "  perfetto          a perfetto_manifest for an archive of both traces;\n"
     "                    boot\n"
     "  ctf               a babeltrace2 command that shows both traces; mono\n"
-    "  trace-cmd-attach  the command of that name; x86-tsc only (on ppc64\n"
-    "                    ppc-tb)\n\n"
+    "  trace-cmd-attach  the command of that name (trace-cmd 3.2 and later);\n"
+    "                    x86-tsc only (on ppc64 ppc-tb), and one offset for\n"
+    "                    all CPUs\n\n"
     "A line on standard error says how far what is written may be off.\n\n"
     "Example:\n"
     "  perf inject -i perf.data -o merged.data \\\n"
@@ -126,7 +129,14 @@ static gboolean check_options(const TcsExportFormat *format,
             return FALSE;
         }
     }
-    return TRUE;
+    if (options->snapshots && !options->output && isatty(STDOUT_FILENO)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "--snapshots writes bytes that are not for a terminal: add "
+                    "-o FILE");
+        return FALSE;
+    }
+    return tcs_clock_name_check("--guest-clock", options->guest_clock, error) &&
+           tcs_clock_name_check("--host-clock", options->host_clock, error);
 }
 
 static gint compare_cpus(gconstpointer a, gconstpointer b)
@@ -201,6 +211,7 @@ static gboolean write_out(const GString *out, const char *path, GError **error)
 {
     if (path) {
         g_autoptr(GError) local = NULL;
+        g_autofree char *advice = NULL;
 
         /* Through a temporary file, flushed and renamed. */
         if (g_file_set_contents_full(path, out->str, (gssize)out->len,
@@ -209,8 +220,9 @@ static gboolean write_out(const GString *out, const char *path, GError **error)
                                      0666, &local)) {
             return TRUE;
         }
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot write: %s",
-                    local->message);
+        advice = tcs_error_write_advice(local);
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "cannot write: %s; %s",
+                    local->message, advice);
         return FALSE;
     }
     if (fwrite(out->str, 1, out->len, stdout) != out->len ||

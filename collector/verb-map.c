@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "model.h"
+#include "report-util.h"
 #include "target-options.h"
 #include "warnings.h"
 
@@ -21,7 +22,7 @@ static gboolean parse_value(const char *text, guint64 *ret, GError **error)
     if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret, NULL)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "'%s' is not a value: nanoseconds, or ticks of a counter, "
-                    "as a whole number",
+                    "as a whole number from 0 on",
                     text);
         return FALSE;
     }
@@ -77,11 +78,33 @@ static int convert_all(TcsModel *model, char **words, int n, GError **error)
     return 0;
 }
 
+static int list_clocks(const TcsModel *model, GError **error)
+{
+    const GPtrArray *clocks = tcs_model_clocks(model);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < clocks->len; i++) {
+        const TcsModelClock *clock = g_ptr_array_index(clocks, i);
+
+        g_string_append_printf(text, "%s %s\n", tcs_model_clock_name(clock),
+                               tcs_model_clock_unit(clock));
+    }
+    return tcs_print(text->str, error) ? 0 : TCS_ERROR_FILE;
+}
+
 static int run(int argc, char **argv, GError **error)
 {
+    gboolean list = FALSE;
+    const GOptionEntry entries[] = {
+        { "list", 'l', 0, G_OPTION_ARG_NONE, &list,
+          "print the clocks that the log has, and their units", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
     g_autoptr(GOptionContext) context =
-        g_option_context_new("LOG FROM TO VALUE...");
+        g_option_context_new("LOG FROM TO VALUE... | --list LOG");
     g_autoptr(TcsModel) model = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
 
     g_option_context_set_summary(
         context, "Converts values of clock FROM into clock TO; prints value, "
@@ -100,14 +123,16 @@ static int run(int argc, char **argv, GError **error)
         "  all others                       nanoseconds\n"
         "A value stands for all that the clock may show so: x86-tsc for a tick,\n"
         "uptime for its 10 ms and more.\n\n"
-        "Example:\n"
+        "Examples:\n"
+        "  trace-clock-sync map --list run.tcs\n"
         "  trace-clock-sync map run.tcs guest:mono host:mono 81536789012\n");
     if (!tcs_options_parse(context, &argc, &argv, WORDS_MAX, error)) {
         return TCS_ERROR_USAGE;
     }
-    if (argc < 5) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "map takes a log, two clocks and values; see %s --help",
+    if (list ? argc != 2 : argc < 5) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE, "map %s; see %s --help",
+                    list ? "--list takes a log and nothing else"
+                         : "takes a log, two clocks and values",
                     g_get_prgname());
         return TCS_ERROR_USAGE;
     }
@@ -115,7 +140,8 @@ static int run(int argc, char **argv, GError **error)
     if (!model) {
         return tcs_error_exit_status(*error);
     }
-    return convert_all(model, argv + 2, argc - 2, error);
+    return list ? list_clocks(model, error)
+                : convert_all(model, argv + 2, argc - 2, error);
 }
 
 const TcsVerb tcs_verb_map = {

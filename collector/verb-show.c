@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock-name.h"
 #include "each-vm.h"
 #include "error.h"
 #include "host-clocks.h"
@@ -67,6 +68,13 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "is a clock of its own on each CPU: local@CPU is one, local is those\n"
         "of all CPUs. Reading local, global, perf, uptime takes root (on\n"
         "either side), and they are read only when they are named.\n\n"
+        "generation counts how often the counter's mapping of a vCPU (offset\n"
+        "and ratio) was seen to change: while it stays, so do the mappings.\n"
+        "Under \"known from\" stands how the offset was got: kvm-device-attr is\n"
+        "KVM's own number, and exact; with kvm-msr and tcg the guest's counter\n"
+        "was read between two reads of the host's, hence the +/-; kvm-one-reg\n"
+        "is either. Then how the ratio was: unity is 1, kvm-khz is made of the\n"
+        "two frequencies, kvm-device-attr is KVM's own.\n\n"
         "Examples:\n"
         "  trace-clock-sync show --qmp /run/vm/qmp.sock --agent vsock:3\n"
         "  trace-clock-sync show --domain web1\n"
@@ -74,6 +82,9 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "      --clock local --host-clock local\n");
     if (!tcs_options_parse(context, &argc, &argv, 0, error) ||
         !tcs_target_options_check(&ret->target, &ret->session, error)) {
+        return FALSE;
+    }
+    if (!tcs_clock_names_check("--clock", ret->clocks, error)) {
         return FALSE;
     }
     ret->session.clocks = ret->clocks;

@@ -16,13 +16,13 @@ struct walk {
     int ret;
 };
 
-static int on_record(struct tracecmd_input *handle, struct tep_record *record,
-                     int cpu, void *data)
+struct tcs_trace_dat_event tcs_trace_dat_event_of(struct tracecmd_input *handle,
+                                                  struct tep_record *record)
 {
     struct tep_handle *tep = tracecmd_get_tep(handle);
     struct tep_event *event = tep_find_event_by_record(tep, record);
-    struct walk *walk = data;
-    const struct tcs_trace_dat_event found = {
+
+    return (struct tcs_trace_dat_event){
         .ts = record->ts,
         .cpu = record->cpu,
         .pid = tep_data_pid(tep, record),
@@ -30,6 +30,14 @@ static int on_record(struct tracecmd_input *handle, struct tep_record *record,
         .name = event ? event->name : "",
         .lost_before = record->missed_events != 0,
     };
+}
+
+static int on_record(struct tracecmd_input *handle, struct tep_record *record,
+                     int cpu, void *data)
+{
+    struct walk *walk = data;
+    const struct tcs_trace_dat_event found =
+        tcs_trace_dat_event_of(handle, record);
 
     walk->ret = walk->fn(&found, walk->data);
     return walk->ret;

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tep_record;
+struct tracecmd_input;
+
 struct tcs_trace_dat_event {
     uint64_t ts;
     int cpu;
@@ -28,5 +31,9 @@ typedef int tcs_trace_dat_event_fn(const struct tcs_trace_dat_event *event,
  */
 int tcs_trace_dat_each_event(const char *path, tcs_trace_dat_event_fn *fn,
                              void *data);
+
+/* Of a record of libtracecmd's; the names belong to the handle. */
+struct tcs_trace_dat_event tcs_trace_dat_event_of(struct tracecmd_input *handle,
+                                                  struct tep_record *record);
 
 #endif

@@ -136,6 +136,30 @@ static bool print_line(const char *text, GError **error)
     return true;
 }
 
+/*
+ * A name that no agent knows is a slip of who typed it. In a request it is no
+ * error: the asker may know clocks that came after this agent.
+ */
+static bool check_names(const char *clocks, GError **error)
+{
+    char **names = clocks != NULL ? g_strsplit(clocks, ",", -1) : NULL;
+    bool good = true;
+
+    for (char **name = names; good && name != NULL && *name != NULL; name++) {
+        good = tga_clock_is_known(*name);
+        if (!good) {
+            char *known = tga_clocks_known();
+
+            g_set_error(error, TGA_ERROR, TGA_ERROR_USAGE,
+                        "--clocks: no clock is named '%s'; there are %s", *name,
+                        known);
+            g_free(known);
+        }
+    }
+    g_strfreev(names);
+    return good;
+}
+
 static bool run_once(const struct options *options, GError **error)
 {
     json_object *arguments = options_to_json(options, error);
@@ -145,7 +169,8 @@ static bool run_once(const struct options *options, GError **error)
     if (arguments != NULL) {
         reply = tga_answer(arguments, error);
     }
-    if (reply != NULL) {
+    /* After what any request is checked for. */
+    if (reply != NULL && check_names(options->clocks, error)) {
         good = print_line(json_object_to_json_string_ext(reply, TGA_JSON_FLAGS),
                           error);
     }

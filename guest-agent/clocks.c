@@ -12,6 +12,7 @@
 #include "clockread/clocksource.h"
 #include "clockread/counter-kind.h"
 #include "clockread/counter.h"
+#include "clockread/ptp-kvm.h"
 #include "arch-id.h"
 #include "boot-id.h"
 #include "clock-source.h"
@@ -58,7 +59,8 @@ static const struct {
 
 G_DEFINE_QUARK(tga - error - quark, tga_error)
 
-static const char *reason_unread(const char *clock)
+/* Why no source has it; NULL: no system has a clock of this name. */
+static const char *reason_if_known(const char *clock)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(known_clocks); i++) {
         if (strcmp(known_clocks[i].name, clock) == 0) {
@@ -68,7 +70,31 @@ static const char *reason_unread(const char *clock)
 
     const struct tcs_counter_kind *foreign = tcs_counter_kind_find(clock);
 
-    return foreign ? foreign->absent : "no clock of this name is known";
+    return foreign ? foreign->absent : NULL;
+}
+
+static const char *reason_unread(const char *clock)
+{
+    const char *reason = reason_if_known(clock);
+
+    return reason ? reason : "no clock of this name is known";
+}
+
+bool tga_clock_is_known(const char *clock)
+{
+    return reason_if_known(clock) != NULL ||
+           strcmp(clock, TCS_PTP_KVM_NAME) == 0;
+}
+
+char *tga_clocks_known(void)
+{
+    GString *names = g_string_new(known_clocks[0].name);
+
+    for (size_t i = 1; i < G_N_ELEMENTS(known_clocks); i++) {
+        g_string_append_printf(names, ", %s", known_clocks[i].name);
+    }
+    g_string_append(names, ", " TCS_PTP_KVM_NAME);
+    return g_string_free(names, FALSE);
 }
 
 static uint64_t width(const struct tga_reading *reading)

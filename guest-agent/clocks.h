@@ -84,6 +84,12 @@ bool tga_read_clocks(const struct tga_request *request,
 
 void tga_report_clear(struct tga_report *report);
 
+/* Whether some system has a clock of this name, this one or not. */
+bool tga_clock_is_known(const char *clock);
+
+/* "x86-tsc, mono, ...": the names of the clocks of this architecture. */
+char *tga_clocks_known(void);
+
 /* Gives back to the system what is kept between calls. */
 void tga_clocks_release(void);
 

@@ -41,6 +41,7 @@ enum progress { DONE, BLOCKED, PAUSED, ENDED };
 
 /* Of all connections. */
 static struct tga_budget budget;
+static gint64 charged_us; /* of the thread's CPU time, what was before */
 
 static gint64 cpu_time_us(void)
 {
@@ -48,6 +49,15 @@ static gint64 cpu_time_us(void)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return used.tv_sec * G_USEC_PER_SEC + used.tv_nsec / 1000;
+}
+
+/* Reading and sending cost as well as the answer does. */
+static void charge(void)
+{
+    gint64 used_us = cpu_time_us();
+
+    tga_budget_spend(&budget, g_get_monotonic_time(), used_us - charged_us);
+    charged_us = used_us;
 }
 
 /* Milliseconds, upward, until the next request may be answered. */
@@ -97,13 +107,10 @@ static enum progress read_chunk(struct tga_connection *connection)
 /* Takes bytes up to the end of a request and makes its reply. */
 static void answer_request(struct tga_connection *connection)
 {
-    gint64 begin_us = cpu_time_us();
-
     connection->chunk_at += tga_rpc_feed(
         connection->rpc, &connection->chunk_arrival,
         connection->chunk + connection->chunk_at,
         connection->chunk_len - connection->chunk_at, connection->reply);
-    tga_budget_spend(&budget, g_get_monotonic_time(), cpu_time_us() - begin_us);
     if (connection->reply->len > 0) {
         connection->last_request_us = g_get_monotonic_time();
     }
@@ -123,6 +130,7 @@ static enum progress answer_chunk(struct tga_connection *connection)
         }
         answer_request(connection);
         progress = send_reply(connection);
+        charge();
     }
     return progress;
 }
@@ -171,6 +179,7 @@ static gboolean on_ready(int fd, GIOCondition condition, void *data)
     enum progress progress = DONE;
 
     connection->watch = 0;
+    charged_us = cpu_time_us();
     if (connection->reply->len == 0 &&
         connection->chunk_at == connection->chunk_len) {
         progress = read_chunk(connection);
@@ -182,6 +191,7 @@ static gboolean on_ready(int fd, GIOCondition condition, void *data)
     if (progress == DONE) {
         progress = answer_chunk(connection);
     }
+    charge();
     if (progress == ENDED) {
         connection->ended(connection, connection->data);
     } else {

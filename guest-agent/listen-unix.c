@@ -41,6 +41,19 @@ static bool is_stale(const struct sockaddr_un *address)
     return stale;
 }
 
+/* Why a path cannot be bound; the address is in use by something. */
+static const char *what_is_there(const struct sockaddr_un *address)
+{
+    struct stat file;
+
+    if (lstat(address->sun_path, &file) == 0 && !S_ISSOCK(file.st_mode)) {
+        return S_ISDIR(file.st_mode)
+                   ? "it is a directory; name a socket in it"
+                   : "there is a file that is no socket; name another path";
+    }
+    return "another program answers there";
+}
+
 static int bind_private(int fd, const struct sockaddr_un *address)
 {
     mode_t mask = umask(0177);
@@ -87,10 +100,9 @@ static bool listen_unix(struct tga_server *server, const char *where,
     }
     if (ret < 0 || listen(fd, BACKLOG) < 0) {
         g_set_error(error, TGA_ERROR, TGA_ERROR_LISTEN,
-                    "unix:%s: cannot listen: %s%s", where, g_strerror(errno),
-                    errno == EADDRINUSE ? "; another program answers there, or "
-                                          "the file is not a socket"
-                                        : "");
+                    "unix:%s: cannot listen: %s", where,
+                    errno == EADDRINUSE ? what_is_there(&address)
+                                        : g_strerror(errno));
         if (fd >= 0) {
             close(fd);
         }

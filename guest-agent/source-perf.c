@@ -29,7 +29,8 @@ static char *explain(int error)
 {
     if (event_fd < 0) {
         return g_strdup_printf("perf_event_open: %s; allow it by sysctl "
-                               "kernel.perf_event_paranoid=2 or run as root",
+                               "kernel.perf_event_paranoid=2, or give the "
+                               "agent CAP_PERFMON",
                                g_strerror(error));
     }
     return g_strdup(error == EOPNOTSUPP

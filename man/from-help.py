@@ -17,6 +17,9 @@ SEE = {"show": "record compare", "record": "show map apply", "map": "record conv
        "compare": "show", "apply": "record check plot", "check": "apply",
        "convert": "record map", "export": "record apply", "plot": "record apply check",
        "plugin": "show"}
+# The wire contract that a program speaks.
+CONTRACTS = {"trace-clock-agent": ["guest-get-trace-clocks"],
+             "trace-clock-sync": ["query-trace-clock-sync", "guest-get-trace-clocks"]}
 
 
 def ask(*words):
@@ -118,7 +121,7 @@ def main():
         for part in text.split("; "):
             number, _, meaning = part.partition(" ")
             page += [".TP", number, roff(meaning)]
-    page += see_also([(name, 1) for name in see] + [("query-trace-clock-sync", 7)])
+    page += see_also([(other, 1) for other in see] + [(other, 7) for other in CONTRACTS[name]])
     Path(output).write_text(tidy(page), encoding="utf-8")
 
 

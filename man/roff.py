@@ -23,7 +23,8 @@ def tidy(page):
 
 
 def heading(name, section, version, summary):
-    return [f'.TH {name.upper()} {section} "{DATE}" "trace\\-clock\\-sync {version}"',
+    # The last word is the header's middle; what man itself puts there has no room beside a long name.
+    return [f'.TH {name.upper()} {section} "{DATE}" "trace\\-clock\\-sync {version}" ""',
             ".SH NAME", f"{roff(name)} \\- {roff(summary)}"]
 
 

@@ -5,7 +5,7 @@
 #include "legend.h"
 
 #define TITLE_AT     28.0
-#define LINE_HEIGHT  18.0
+#define LINE_HEIGHT  PLOT_LINE_HEIGHT
 #define SWATCH_WIDTH 24.0
 #define SWATCH_SPACE 6.0
 #define ITEM_SPACE   22.0
@@ -32,6 +32,28 @@ double plot_heading(PlotCanvas *canvas, double x, double width,
         plot_text(canvas, x, y, PLOT_TEXT_SIZE, PLOT_LEFT, PLOT_FAINT, line);
     }
     return y + 10;
+}
+
+void plot_paragraph(PlotCanvas *canvas, double x, double y, double width,
+                    const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    for (char **word = words; *word; word++) {
+        const gsize length = line->len;
+
+        g_string_append_printf(line, "%s%s", length ? " " : "", *word);
+        if (length &&
+            plot_text_width(canvas, PLOT_TEXT_SIZE, line->str) > width) {
+            g_string_truncate(line, length);
+            plot_text(canvas, x, y, PLOT_TEXT_SIZE, PLOT_LEFT, PLOT_FAINT,
+                      line->str);
+            y += LINE_HEIGHT;
+            g_string_assign(line, *word);
+        }
+    }
+    plot_text(canvas, x, y, PLOT_TEXT_SIZE, PLOT_LEFT, PLOT_FAINT, line->str);
 }
 
 static void draw_swatch(PlotCanvas *canvas, double x, double y,

@@ -33,6 +33,12 @@ typedef struct {
 double plot_heading(PlotCanvas *canvas, double x, double width,
                     const char *title, const char *const *lines);
 
+/* Faint text, in as many lines as it takes; y is the first one's base line. */
+void plot_paragraph(PlotCanvas *canvas, double x, double y, double width,
+                    const char *text);
+/* Between two of its lines. */
+#define PLOT_LINE_HEIGHT 18.0
+
 /* What plot_heading() will return. */
 double plot_heading_height(const char *const *lines);
 

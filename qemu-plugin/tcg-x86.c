@@ -10,8 +10,9 @@
 
 #include "clockread/counter.h"
 
-#define TCG_SHIFT   32
-#define TCG_SAMPLES 256
+#define TCG_SHIFT 32
+/* More hardly narrow the bound, and the vCPU keeps QEMU's lock meanwhile. */
+#define TCG_SAMPLES 64
 /* QEMU sets its counter forward where it would run backward. One that is set
  * more often than this while it is read has no offset. */
 #define TCG_STEPS_MAX 4
