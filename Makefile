@@ -33,7 +33,7 @@ bench: all
 measure:
 	scripts/measure
 
-# 100,000 queries of one QEMU; some minutes.
+# 100,000 queries of one QEMU: half an hour on a busy machine.
 soak: all
 	SOAK_QUERIES=100000 /usr/bin/python3 tests/testbed/run.py --build $(BUILD) soak
 

@@ -32,22 +32,28 @@ def command(words):
     print("   $ " + text.replace(" -", " \\\n       -"))
 
 
-def accelerator():
+def start_guest(workshop):
+    """(the guest, its accelerator): KVM, or TCG where a guest cannot be had by KVM."""
+    why = "/dev/kvm cannot be used"
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "kvm", "host"
-    print("   (/dev/kvm cannot be used here: QEMU emulates the processor)")
-    return "tcg", "max"
+        try:
+            return LocalGuest(workshop, "demo", accel="kvm", cpu="host", vcpus=2), "kvm"
+        except Failure as e:
+            # A machine may offer its guests a KVM that is not whole.
+            why = f"QEMU does not start with this machine's KVM: {str(e).splitlines()[-1].strip(' |')}"
+    print(f"   ({why}; so QEMU emulates the processor)", flush=True)
+    return LocalGuest(workshop, "demo", accel="tcg", cpu="max", vcpus=2), "tcg"
 
 
-def traces(workshop, build):
+def traces(workshop, build, accel):
     try:
-        demo_traces.make(workshop, build, say, ROOT / "demo")
+        demo_traces.make(workshop, build, say, ROOT / "demo", accel)
         return 0
     except (Failure, OSError, ValueError, subprocess.SubprocessError) as e:
         print(f"demo: the traces: {e}", file=sys.stderr)
         print("demo: what was shown before holds. The emulated host may just have been slow: run "
               "`make demo` again;\n"
-              "      for more, see tests/testbed/run.py --build build --keep-logs DIR kvm_apply",
+              "      for more, see tests/testbed/run.py --build build --keep-logs DIR kvm_traces",
               file=sys.stderr)
         return 1
 
@@ -62,8 +68,7 @@ def demo(build):
         workshop.guest_image()
         say("2. A stock QEMU starts it. -plugin is all it takes: "
             "QMP then knows query-trace-clock-sync")
-        accel, cpu = accelerator()
-        guest = LocalGuest(workshop, "demo", accel=accel, cpu=cpu, vcpus=2)
+        guest, accel = start_guest(workshop)
         plugin = Path(build, "qemu-plugin/trace-clock-sync.so")
         command(["qemu-system-x86_64", "-accel", accel, "-plugin", plugin,
                  "-qmp", f"unix:{guest.qmp_path},server=on,wait=off",
@@ -91,7 +96,7 @@ def demo(build):
         print("   On a VM of your own: start QEMU with the -plugin option,\n"
               "   trace-clock-agent in the guest, and run show as above.", flush=True)
         if status == 0:
-            status = traces(workshop, build)
+            status = traces(workshop, build, accel)
         print(f"\n   {time.monotonic() - started:.0f} s in all.")
         return status
     finally:

@@ -1,81 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The demo's second half: records a host and its guest at once, puts both on one timeline, judges
-# that, and draws it. The host is the testbed's: real KVM on an emulated machine, because most
-# machines give a demo neither /dev/kvm nor their own ftrace. Leaves its results in a folder.
+# The demo's second half: has a host and its guest recorded at once (demo_machines.py), puts both on one
+# timeline, judges that, and draws it. Leaves its results in a folder, and what `apply` began with.
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/testbed/scenarios")]
 
+import demo_machines  # noqa: E402
 import trace_cmds  # noqa: E402
-import traces  # noqa: E402
-from machines import Host  # noqa: E402
 
-CID, CLOCK = 3, "mono"
-QUIET_SECONDS = 9
 LINES = 20
-
-
-class Progress:
-    """Says every few seconds that something is still going on."""
-
-    def __init__(self, what):
-        self.what, self._done = what, threading.Event()
-
-    def __enter__(self):
-        self._start = time.monotonic()
-        self._thread = threading.Thread(target=self._talk, daemon=True)
-        self._thread.start()
-        return self
-
-    def _talk(self):
-        while not self._done.wait(QUIET_SECONDS):
-            print(f"   … {self.what}: {time.monotonic() - self._start:.0f} s so far", flush=True)
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-
-
-class Machines:
-    """A host with a guest in it, and traces of both."""
-
-    def __init__(self, workshop):
-        self.workshop, self.host, self.guest = workshop, None, None
-
-    def __enter__(self):
-        try:
-            with Progress("the host boots"):
-                self.host = Host(self.workshop, tools=True)
-            with Progress("its guest boots"):
-                self.guest = self.host.boot_guest("demo", cid=CID, vcpus=2, memory=320)
-                traces.prepare(self.host, self.guest)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        if self.host:
-            self.host.close()
-
-    def note(self, text):
-        print("   " + text.replace("\n", "\n   "))
-
-    def record(self):
-        with Progress("recording"):
-            done = traces.Round(self.workshop, self.host, [self.guest], CLOCK, (CLOCK,))
-        self.note("\n".join(done.said))
-        (_, _, *files), = done.found
-        return files
+# Far more than an emulated VM exit takes.
+ERROR_MS = 1
 
 
 def run(words, folder):
@@ -87,6 +30,33 @@ def run(words, folder):
     print("".join(f"     {line}\n" for line in done.stdout.splitlines()), end="", flush=True)
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, words)
+
+
+def write_wrong_log(log, wrong, error_ms):
+    """As if every vCPU's offset were so much larger."""
+    header, *samples = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    for sample in samples:
+        for reply in (sample["qmp-before"], sample["qmp-after"]):
+            for mapping in (*reply["vcpus"], *reply["epochs"]):
+                mapping["offset"] += error_ms * reply["host-counter-khz"]
+    wrong.write_text("".join(json.dumps(line) + "\n" for line in (header, *samples)),
+                     encoding="utf-8")
+
+
+def show_refusal(program, folder):
+    """check of the same trace, put onto the timeline with such a log: raises where it is not refused."""
+    write_wrong_log(folder / "run.tcs", folder / "wrong.tcs", ERROR_MS)
+    subprocess.run([program, "apply", "wrong.tcs", "--guest", "guest.dat", "--host", "host.dat",
+                    "-o", "wrong.dat"], cwd=folder, capture_output=True, timeout=120, check=True)
+    words = ["check", "run.tcs", "--guest", "wrong.dat", "--host", "host.dat"]
+    done = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True,
+                          timeout=120, check=False)
+    print(f"   $ {Path(program).name} {' '.join(words)}\n     {done.stderr.splitlines()[-1]}\n"
+          f"     (status {done.returncode})", flush=True)
+    if done.returncode != 4:
+        raise ValueError(f"check did not refuse a trace that is {ERROR_MS} ms off")
+    for name in ("wrong.tcs", "wrong.dat"):
+        (folder / name).unlink()
 
 
 STAMP = re.compile(r"\] +(\d+\.\d+): +(\w+):")
@@ -128,24 +98,26 @@ def replace_folder(new, target):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def make(workshop, build, say, target):
+def make(workshop, build, say, target, accel):
     """Raises where something fails; then the results of an earlier time are as they were."""
     new = Path(tempfile.mkdtemp(prefix=".demo-new-", dir=target.parent))
     new.chmod(0o755)
     program = str(Path(build, "collector/trace-clock-sync").absolute())
     try:
-        say("6. Now traces. A host with real KVM, emulated on this machine, and a guest in it")
-        with Machines(workshop) as machines:
-            say("7. Three recordings at once: the clocks, the host (trace-cmd: kvm_entry, kvm_exit), "
-                "the guest\n   (trace-cmd: sched, irq)")
-            found = machines.record()
-            for path, name in zip(found, ("run.tcs", "host.dat", "guest.dat")):
-                shutil.copy(path, new / name)
+        say("6. Now traces of a host and a guest in it")
+        way = demo_machines.record((demo_machines.ThisMachine(workshop, accel), demo_machines.Testbed(workshop)),
+                                   say, new)
         pair = ["--guest", "guest.dat", "--host", "host.dat"]
+        shutil.copy(new / "guest.dat", new / "guest-raw.dat")
         say("8. apply puts the guest's trace on the host's timeline")
         run([program, "apply", "run.tcs", *pair], new)
         say("9. check tries to prove that wrong: no event of the guest while its vCPU did not run")
         run([program, "check", "run.tcs", *pair], new)
+        if way.is_emulated:
+            print("   Emulated, a VM exit takes longer than the bound: so the traces may be too coarse to "
+                  "refute it.")
+        print(f"   A copy of the trace that is {ERROR_MS} ms off is found out:")
+        show_refusal(program, new)
         say(f"10. {LINES} lines around a VM exit, by trace-cmd as Debian ships it")
         lines, stamp, span = merged_lines(new)
         print("\n".join("   " + shorten(line) for line in lines))
@@ -163,4 +135,6 @@ def make(workshop, build, say, target):
    All of it is in {name}/. To look at it:
      xdg-open {name}/timeline.svg     (any browser: timeline.svg, moment.svg, drift.svg)
      trace-cmd report -i {name}/host.dat -i {name}/guest.dat | less
-     kernelshark {name}/host.dat -a {name}/guest.dat     (docs/howto-kernelshark.md)""")
+     kernelshark {name}/host.dat -a {name}/guest.dat     (docs/howto-kernelshark.md)
+   guest-raw.dat is the guest's trace as it was recorded. To put it on the timeline by yourself:
+     {build}/collector/trace-clock-sync apply {name}/run.tcs --guest {name}/guest-raw.dat --host {name}/host.dat -o my.dat""")

@@ -6,6 +6,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -33,9 +34,11 @@ INTERVAL_S = 0.25
 SHOWS, RECORDINGS = 20, 3
 # Guests that are traced by every clock; a faster one is like a slower one there.
 TRACED = ("unscaled", "1 GHz")
-RETRIES = 2
+RETRIES, TRACE_RETRIES = 2, 9
 # A guest that boots beside others that are measured takes its time; a hang is what this is to tell.
 machines.BOOT_SECONDS = 150
+# It takes some ten seconds.
+traces.GUEST_SECONDS = 100
 
 
 def say(text):
@@ -172,43 +175,52 @@ def compare(bench, _stage, _options):
         for under, (methods, _) in found.items() for method, rows in methods.items()]}
 
 
-def traced_guests(host, stage, vcpus):
-    guests = []
-    for number, name in enumerate(TRACED, 3):
-        khz = FREQUENCIES[name]
-        guest = host.boot_guest(f"{stage}-{number}", cid=number, vcpus=vcpus, memory=320,
-                                cpu=f"host,tsc-frequency={khz}000" if khz else "host")
-        guest.title = title(name, vcpus)
-        traces.prepare(host, guest)
-        guests.append(guest)
-    return guests
+def traced_guest(host, stage, number, name, vcpus):
+    khz = FREQUENCIES[name]
+    guest = host.boot_guest(f"{stage}-{number}", cid=number, vcpus=vcpus, memory=320,
+                            cpu=f"host,tsc-frequency={khz}000" if khz else "host")
+    guest.title = title(name, vcpus)
+    traces.prepare(host, guest)
+    return guest
 
 
-def beside(bench, host, guest, clock):
-    """One recording, corrected by trace-cmd itself and by `apply`; None where there is none."""
-    try:
-        theirs, ours = tracecmd.beside(bench.workshop, host, guest, clock)
-    except Failure as e:
-        say(f"trace-cmd: {guest.title}, {clock}: {e}")
-        return None
+def beside(bench, guest, clock):
+    """One recording, corrected by trace-cmd itself and by `apply`."""
+    theirs, ours = tracecmd.beside(bench.workshop, bench.host, guest, clock)
     say(f"{guest.title}, {clock}: trace-cmd's {theirs['protocol']}: {theirs['said']}")
-    return {"title": guest.title, "clock": clock, "trace-cmd": theirs, "apply": ours}
+    return [{"title": guest.title, "clock": clock, "trace-cmd": theirs, "apply": ours}]
+
+
+def pairs(bench, guest, host_clock):
+    """Every guest's clock against one of the host's."""
+    found = traces.Round(bench.workshop, bench.host, [guest], host_clock, traces.GUEST_CLOCKS)
+    rows = []
+    for _, clock, *files in found.found:
+        pair = traces.applied(bench.build, *files)
+        say(traces.line(guest.title, host_clock, clock, pair))
+        rows.append({"title": guest.title, "host-clock": host_clock, "guest-clock": clock, **pair})
+    return rows
 
 
 def real_traces(bench, stage, vcpus, options):
-    """Every pair of clocks, on guests with so many vCPUs; and trace-cmd's own correction."""
-    result = {"pairs": []}
-    host = bench.boot()
-    guests = traced_guests(host, stage, vcpus)
-    for host_clock in ("mono",) if options.short else ("x86-tsc", "mono", "boot"):
-        found = traces.Round(bench.workshop, host, guests, host_clock, traces.GUEST_CLOCKS)
-        for guest, clock, *files in found.found:
-            pair = traces.applied(bench.build, *files)
-            say(traces.line(guest.title, host_clock, clock, pair))
-            result["pairs"].append({"title": guest.title, "host-clock": host_clock,
-                                    "guest-clock": clock, **pair})
-    result["own"] = [found for guest in guests for clock in ("x86-tsc", "mono")
-                     for found in [beside(bench, host, guest, clock)] if found]
+    """Each recording of each guest on a host that was just started, and tried again by itself."""
+    def on_new_host(number, name, measure, *words):
+        def run():
+            bench.boot()
+            return measure(bench, traced_guest(bench.host, stage, number, name, vcpus), *words)
+
+        what = f"{stage}, {name}, {measure.__name__} {words[-1]}"
+        kept = bench.out / (re.sub(r"\W+", "-", what) + ".json")
+        if not options.resume or not kept.exists():
+            kept.write_text(json.dumps(again(what, run, TRACE_RETRIES)), encoding="utf-8")
+        return json.loads(kept.read_text(encoding="utf-8"))
+
+    result = {"pairs": [], "own": []}
+    for number, name in enumerate(TRACED, 3):
+        for host_clock in ("mono",) if options.short else ("x86-tsc", "mono", "boot"):
+            result["pairs"] += on_new_host(number, name, pairs, host_clock)
+        for clock in ("x86-tsc", "mono"):
+            result["own"] += on_new_host(number, name, beside, clock)
     return result
 
 
@@ -239,20 +251,26 @@ def write_document(out, names):
         sum(not traces.is_right(o["apply"]) for s in stages.values() for o in s.get("own", ()))
 
 
+def again(what, measure, retries=RETRIES):
+    """measure()'s result. It is tried again where a machine of the testbed hangs; its figures are not chosen."""
+    for _ in range(retries):
+        try:
+            return measure()
+        except Failure as e:
+            say(f"{what} failed, trying again: {e}")
+    return measure()
+
+
 def run_stage(name, options, out):
-    """A stage is tried again where a machine of the testbed hangs; its figures are not chosen."""
-    for attempt in range(RETRIES + 1):
+    def measure():
         bench = Bench(options.build, out)
         try:
-            result = STAGES[name](bench, name, options)
-            (out / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
-            return
-        except Failure as e:
-            say(f"{name} failed: {e}")
-            if attempt == RETRIES:
-                raise
+            return STAGES[name](bench, name, options)
         finally:
             bench.close()
+    # Those of real traces try again piece by piece.
+    result = again(name, measure, 0 if name in figures.PARTS["traces"] else RETRIES)
+    (out / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 def main():
@@ -261,6 +279,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of readings of each clock")
     parser.add_argument("--least", type=int, default=LEAST, help="readings of each clock")
     parser.add_argument("--short", action="store_true", help="one minute, to try it")
+    parser.add_argument("--resume", action="store_true",
+                        help="of the stages traces-1 and traces-4, which take long, measure only what no earlier run has")
     parser.add_argument("--only-write", action="store_true",
                         help="measure nothing; write the document from what earlier runs left")
     parser.add_argument("part", nargs="*", help=f"of {', '.join(figures.PARTS)}, or a stage of "

@@ -25,9 +25,9 @@ COMMON = """\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
 \tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;
 \tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
 
-\tfield:unsigned int number;\toffset:8;\tsize:4;\tsigned:0;
+\tfield:unsigned int %(field)s;\toffset:8;\tsize:4;\tsigned:0;
 
-print fmt: "%u", REC->number
+print fmt: "%%u", REC->%(field)s
 """
 # name: (system, id)
 EVENTS = {"kvm_entry": ("kvm", 500), "kvm_exit": ("kvm", 501), "tick": ("test", 502),
@@ -110,7 +110,8 @@ class TraceDat:
     def _formats(self):
         systems = {}
         for name, (system, number) in EVENTS.items():
-            text = f"name: {name}\nID: {number}\nformat:\n{COMMON}".encode()
+            field = {"field": "number" if system == "test" else "vcpu_id"}
+            text = f"name: {name}\nID: {number}\nformat:\n{COMMON % field}".encode()
             systems.setdefault(system, []).append(self._sized(text))
         out = struct.pack(self.order + "I", len(systems))
         for system, texts in systems.items():

@@ -39,16 +39,20 @@ class Vm:
         self.ask("qmp_capabilities")
 
     def ask(self, command):
-        self.socket.sendall(json.dumps({"execute": command}).encode() + b"\n")
+        """The answer, and the seconds until all of it was there: to parse it is not QEMU's work."""
+        request = json.dumps({"execute": command}).encode() + b"\n"
+        start = time.perf_counter()
+        self.socket.sendall(request)
         while True:
-            reply = json.loads(self.lines.readline())
+            line = self.lines.readline()
+            took = time.perf_counter() - start
+            reply = json.loads(line)
             if "event" not in reply:
-                return reply["return"]
+                return reply["return"], took
 
     def seconds(self):
-        start = time.perf_counter()
-        reply = self.ask("query-trace-clock-sync")
-        return time.perf_counter() - start, len(reply["vcpus"])
+        reply, took = self.ask("query-trace-clock-sync")
+        return took, len(reply["vcpus"])
 
     def close(self):
         self.process.kill()

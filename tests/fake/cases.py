@@ -7,6 +7,8 @@ import sys
 import time
 import traceback
 
+import leaks  # noqa: F401  pylint: disable=unused-import  # sets what programs with sanitizers are told
+
 
 class Skip(Exception):
     pass

@@ -29,14 +29,14 @@ def daemon():
     return STARTED[0]
 
 
-def another_daemon():
+def another_daemon(tcp=False):
     """As of another host, for a `with`."""
-    return libvirtd(PLUGIN, cases.skip)
+    return libvirtd(PLUGIN, cases.skip, tcp)
 
 
-def program(*words):
+def program(*words, prefix=()):
     start = time.monotonic()
-    process = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True,
+    process = subprocess.run([*prefix, *PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True,
                              text=True, timeout=LIMIT, check=False)
     process.seconds = time.monotonic() - start
     return process
@@ -48,18 +48,19 @@ def command_line(output, *words):
 
 
 class Recording:
-    """record through libvirt while the test does something, for a `with`."""
+    """record through libvirt while the test does something, for a `with`. prefix: words before
+    the program's name."""
 
-    def __init__(self, *words, command=()):
-        self._words, self._command = words, command
+    def __init__(self, *words, command=(), prefix=()):
+        self._words, self._command, self._prefix = words, command, prefix
 
     def __enter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="libvirt-")
         self.output = os.path.join(self.directory.name, "run")
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen(
-            command_line(self.output, *self._words,
-                         *(["--", *self._command] if self._command else [])),
+            [*self._prefix, *command_line(self.output, *self._words),
+             *(["--", *self._command] if self._command else [])],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return self
 

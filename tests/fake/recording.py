@@ -68,12 +68,12 @@ def run_map(path, *words, limit=LIMIT):
     return Mapped(process)
 
 
-def map_lines(lines, source, target, *values):
+def map_lines(lines, *words):
     """`map` of a log of these lines."""
     with tempfile.NamedTemporaryFile("w", suffix=".tcs") as file:
         file.write("".join(line + "\n" for line in lines))
         file.flush()
-        return run_map(file.name, source, target, *values)
+        return run_map(file.name, *words)
 
 
 def map_values(recording, source, target, *values):

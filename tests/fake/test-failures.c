@@ -41,10 +41,36 @@ static void is_one_row(void)
     g_assert_cmpuint(failures.all, ==, 2 * MANY);
 }
 
+static void tell(TcsFailures *failures, const char *message)
+{
+    g_autoptr(GError) error = g_error_new_literal(G_FILE_ERROR, 1, message);
+
+    tcs_failures_tell(failures, error);
+}
+
+/* Another reason is news, though of the same kind; three are enough. */
+static void is_told(void)
+{
+    static const struct {
+        const char *message;
+        guint told;
+    } steps[] = { { "breaks off", 1 },     { "breaks off", 1 },
+                  { "is not running", 2 }, { "is not running", 2 },
+                  { "breaks off", 3 },     { "is not running", 3 } };
+    TcsFailures failures = { 0 };
+
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+        add(&failures, 1, START_US);
+        tell(&failures, steps[i].message);
+        g_assert_cmpuint(failures.told, ==, steps[i].told);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/failures/final", is_final);
     g_test_add_func("/failures/row", is_one_row);
+    g_test_add_func("/failures/told", is_told);
     return g_test_run();
 }

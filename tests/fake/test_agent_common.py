@@ -14,6 +14,8 @@ import tempfile
 import time
 import traceback
 
+import leaks  # noqa: F401  pylint: disable=unused-import  # sets what programs with sanitizers are told
+
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, TESTS)
 import qapi_schema  # noqa: E402  (lives in tests/)

@@ -26,9 +26,7 @@ import trace_report  # noqa: E402
 from traced_world import NAME, NEW_THREADS, SECOND, START, THREADS, World  # noqa: E402
 
 PROGRAM = Path(sys.argv[1]) / "collector/trace-clock-sync"
-# libtracecmd 3.1 itself does not free the offsets of a file that trace-cmd corrected.
-ENVIRONMENT = {**os.environ, "LSAN_OPTIONS": f"suppressions={HERE}/leaks-of-libraries.txt:"
-               "print_suppressions=0"}
+ENVIRONMENT = dict(os.environ)
 
 
 def run(*words, status=0):
@@ -180,27 +178,92 @@ def test_bound():
                 assert max(at - low, high - at) <= bound, (options, stamp, at, low, high, bound)
 
 
+def shift_by(data, error):
+    """A corrected trace whose correction is off by so much, later if positive."""
+    moved = bytearray(data)
+    points = data.rindex(struct.pack("<I", 1) + struct.pack("<I", 2))  # flags, CPUs
+    n, = struct.unpack_from("<I", data, points + 8)
+    at = points + 8
+    for _ in range(2):
+        for i in range(n):
+            where = at + 4 + 8 * n + 8 * i
+            offset, = struct.unpack_from("<q", moved, where)
+            struct.pack_into("<q", moved, where, offset + error)
+        at += 4 + 24 * n
+    return moved
+
+
 def test_check():
     """check: nothing before, all well after, and an error is found that is larger than the slack"""
     with Case(margin_ns=5000) as case:
-        assert "not corrected" in case.check(status=4)
+        said = case.check(status=4)
+        # The cause is what stands last.
+        assert said.endswith("guest.dat is not corrected; `trace-clock-sync apply` does that\n"), said
         case.apply()
-        assert "0 not" in case.check()
+        said = case.check()
+        assert "0 not" in said and "not corrected" not in said, said
+        assert said.endswith(f"good: {len(case.world.moments)} events, 0 outside: each is shown while its vCPU "
+                             "was running\n"), said
         data = case.guest.read_bytes()
-        points = data.rindex(struct.pack("<I", 1) + struct.pack("<I", 2))  # flags, CPUs
-        n, = struct.unpack_from("<I", data, points + 8)
         for error, status in ((1000, 0), (-1000, 0), (9000, 4), (-9000, 4)):
-            moved = bytearray(data)
-            at = points + 8
-            for _ in range(2):
-                for i in range(n):
-                    where = at + 4 + 8 * n + 8 * i
-                    offset, = struct.unpack_from("<q", moved, where)
-                    struct.pack_into("<q", moved, where, offset + error)
-                at += 4 + 24 * n
-            case.guest.write_bytes(moved)
+            case.guest.write_bytes(shift_by(data, error))
             said = case.check(status=status)
-            assert (status == 4) == ("outside" in said), said
+            assert (status == 4) == ("outside: " in said.replace("0 outside: ", "")), said
+            # The list, how many more there are, and then the summary.
+            if status == 4:
+                lines = said.splitlines()
+                listed = [i for i, line in enumerate(lines) if line.startswith("outside: ")]
+                assert listed == list(range(11)) and re.fullmatch(r"outside: \d+ more", lines[10]), said
+
+
+def referee(world, error):
+    """What there is to be said of events shown so late: [(after entry, before exit)] of those in
+    their windows, and how far outside the others are."""
+    inside, misses = [], []
+    for (cpu, _), moment in world.moments.items():
+        at, windows = moment + error, world.windows[cpu]
+        i = bisect.bisect(windows, (at, 1 << 63)) - 1
+        if i >= 0 and at <= windows[i][1]:
+            inside.append((at - windows[i][0], windows[i][1] - at))
+        elif 0 <= i < len(windows) - 1:
+            misses.append(min(at - windows[i][1], windows[i + 1][0] - at))
+    return inside, misses
+
+
+def test_check_power():
+    """check: what is closest to an entry and to an exit, and what the traces could have refuted"""
+    verdicts = set()
+    # Events are 10500 ticks or more inside; the error that is made is none, small, and too large.
+    for bound in (0, 5000, 20000):
+        world = World(bound=bound)
+        with Case("x86-tsc", "x86-tsc", 5000, world=world) as case:
+            assert f"within {bound} ticks, half of the time within {bound}\n" in case.apply()
+            data = case.guest.read_bytes()
+            for error in (0, 8000, -8000, 12000, -12000, 17000, -17000):
+                case.guest.write_bytes(shift_by(data, error))
+                inside, misses = referee(world, error)
+                said = case.check(status=4 if misses else 0)
+                assert bool(misses) == (abs(error) > 10500), (error, misses)
+                if misses:
+                    beyond = sum(miss > bound for miss in misses)
+                    assert f" {len(misses)} of {len(inside) + len(misses)} events" in said, said
+                    assert f"by up to {max(misses)} ticks; {beyond} by more than the bound" in \
+                        said, (bound, error, beyond, said)
+                if not inside:
+                    assert "tightest" not in said and error == -17000, (error, said)
+                    continue
+                told = re.search(r"tightest: (\d+) ticks after an entry \(.*\), (\d+) ticks before "
+                                 r"an exit", said)
+                assert tuple(map(int, told.groups())) == tuple(map(min, zip(*inside))), said
+                early = sum(after < bound for after, _ in inside)
+                late = sum(before < bound for _, before in inside)
+                which = {0: "are too coarse to refute the bound",
+                         1: "could have refuted one side of the bound",
+                         2: "could have refuted the bound"}[(early > 0) + (late > 0)]
+                verdicts.add((early > 0, late > 0))
+                assert f"would have shown at {early} events where it is too early, at {late} " \
+                    f"where too late: these traces {which}\n" in said, (bound, error, said)
+    assert verdicts == {(a, b) for a in (False, True) for b in (False, True)}, verdicts
 
 
 def test_check_ppc64():
@@ -270,17 +333,90 @@ def test_refused():
             assert case.guest.read_bytes() == before
 
 
+def test_named():
+    """a clock that there is not is a wrong usage, one that the log lacks is refused; what to name is told"""
+    with Case() as case:
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        for option in ("--guest-clock", "--host-clock"):
+            for name, status in (("moon", 2), ("tai", 4)):
+                for verb in (case.apply, case.check):
+                    said = verb(option, name, status=status)
+                    assert name in said and "mono_raw" in said, said
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        none = case.path / "none"
+        for verb in ("apply", "check"):
+            for words, what in (((none, "--guest", case.guest, "--host", case.host), "a log that"),
+                                ((case.log, "--guest", none, "--host", case.host), "a trace.dat"),
+                                ((case.log, "--guest", case.guest, "--host", none), "a trace.dat"),
+                                ((case.log, "--guest", case.guest, "--host", case.log),
+                                 "a trace.dat")):
+                said = run(verb, *words, status=5)
+                assert f"; name {what}" in said, (verb, said)
+        said = case.apply("-o", none / "new.dat", status=5)
+        assert "; name a file in a directory that exists" in said, said
+    # A file of an ftrace to come: nobody named its clock here.
+    with Case() as case:
+        content = case.guest.read_bytes()
+        case.guest.write_bytes(content.replace(b"\0mono\0", b"\0moon\0"))
+        assert "no clock 'guest:moon'" in case.apply(status=4)
+
+
+def test_clock_named():
+    """a clock that is named against what the file says is told; one that says the same is not"""
+    with Case() as case:
+        for side in ("guest", "host"):
+            words = f"--{side}-clock", "boot"
+            said = case.apply("-o", case.path / f"{side}-new.dat", *words)
+            assert f"{side}.dat says that it was recorded with mono; {' '.join(words)} takes its place" in said, said
+        assert "says that" not in case.apply("--guest-clock", "mono", "--host-clock", "mono")
+    with Case("x86-tsc", "x86-tsc") as case:
+        case.write_host_anew("tsc2nsec", b"")
+        assert "says that" not in case.apply("--host-clock", "x86-tsc")
+
+
+def alike():
+    """A world whose two sides' clocks show like times: a file's stamps do not tell whose it is."""
+    world = World()
+    base, _ = world.host["mono"]
+    world.guest["mono"] = (base + 5, world.guest["mono"][1])
+    return world
+
+
 def test_swapped():
+    """the host's trace as --guest: refused by what is in it, and all stays as it is"""
+    with Case(world=alike()) as case:
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        new = case.path / "new.dat"
+        for words in (("--host", case.guest), ("--host", case.guest, "-o", new), ("--host-clock", "mono")):
+            said = run("apply", case.log, "--guest", case.host, *words, status=4)
+            assert f"{case.host} is the host's" in said and "swapped?" in said, said
+            assert "stays as it is" not in said, said
+        assert before == (case.guest.read_bytes(), case.host.read_bytes()) and not new.exists()
+        case.apply()
+        assert judge(case.host, case.guest)[1:] == (0, 0)
+
+
+def test_swapped_ppc64():
+    """the host's trace as --guest: so with ppc64's names of entry and exit"""
+    with Case(world=alike(), crossings=("kvm_guest_enter", "kvm_guest_exit")) as case:
+        said = run("apply", case.log, "--guest", case.host, "--host", case.guest, status=4)
+        assert "swapped?" in said, said
+
+
+def test_swapped_before():
     """a host's trace that was corrected as a guest's is refused, and both files stay as they are"""
     with Case() as case:
-        said = run("apply", case.log, "--guest", case.host, "--host", case.guest, status=4)
-        assert "not of one time" in said, said
         # Where the two sides' clocks show like times, only the file itself can tell.
         shift = struct.pack("<QIIIqqq", 7, 0, 1, 1, 0, 10**15, 1) + bytes(8)
         case.write_host_anew("mono", trace_dat.option("<", trace_dat.TIME_SHIFT, shift))
         before = case.guest.read_bytes(), case.host.read_bytes()
         for words in ((), ("-o", case.path / "new.dat")):
             assert "swapped" in case.apply(*words, status=4)
+        assert "swapped" in case.check(status=4)
+        picture = case.path / "timeline.svg"
+        assert "swapped" in run("plot", case.log, "--guest", case.guest, "--host", case.host,
+                                "-o", picture, status=4)
+        assert not picture.exists()
         assert before == (case.guest.read_bytes(), case.host.read_bytes())
         assert not (case.path / "new.dat").exists()
 
@@ -405,6 +541,9 @@ def test_left():
 def test_local():
     """local, a clock of its own on each CPU: each by its own table"""
     with Case("mono", "local", world=World(local_ns=(0, 987_654))) as case:
+        for name in ("local", "guest:local"):
+            said = run("map", case.log, name, "host:mono", 1, status=4 if ":" in name else 2)
+            assert "did you mean guest:local@0?" in said, said
         case.apply()
         seen, outside, left = judge(case.host, case.guest)
         assert seen > 1000 and not outside and not left, (seen, outside, left)
@@ -483,13 +622,146 @@ def test_not_of_one_time():
         said = case.apply(status=4)
         assert "not of one time" in said and "another VM" in said and "--boot" not in said, said
         assert before == (case.guest.read_bytes(), case.host.read_bytes())
+
+
+def log_of_another(case, accel="kvm"):
+    """The log of a VM with other threads, whose clocks show the same."""
+    text = case.log.read_text().replace('"accel": "kvm"', f'"accel": "{accel}"')
+    for thread in THREADS:
+        text = text.replace(f'"thread-id": {thread}', f'"thread-id": {thread + 500}')
+    case.log.write_text(text)
+
+
+def test_another_vm():
+    """a log of another VM: refused by the threads in the host's trace, and a good correction stays"""
     with Case() as case:
-        text = case.log.read_text()
-        for thread in THREADS:
-            text = text.replace(f'"thread-id": {thread}', f'"thread-id": {thread + 500}')
-        case.log.write_text(text)
+        convert(case.guest, "--compression", "zstd")
         case.apply()
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        log_of_another(case)
+        said = case.apply(status=4)
+        for words in ("of threads 100, 101, ", f"none of VM {NAME}'s (600, 601)", "log of this VM?",
+                      "--host-clock mono"):
+            assert words in said, said
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
         assert "of this VM" in case.check(status=4)
+        # What it says to do where the numbers differ for a good reason.
+        run("apply", case.log, "--guest", case.guest, "--host-clock", "mono")
+
+
+def test_no_entries():
+    """nothing is said of threads where the host's trace has no entries, or the VM makes none"""
+    for crossings, accel in ((("tick", "tick"), "kvm"), (("kvm_entry", "kvm_exit"), "tcg")):
+        with Case(crossings=crossings) as case:
+            log_of_another(case, accel)
+            said = case.apply()
+            assert "threads" not in said, said
+
+
+def test_late():
+    """a VM that idles while another one's thread enters and leaves many thousand times: no refusal"""
+    with Case() as case:
+        rows = [(row.stamp, row.event, row.pid, 0) for row in report(case.host)]
+        first = rows[0][0] - 10**9
+        others = [(first + i * 1000, ("kvm_entry", "kvm_exit")[i % 2], 900, 0) for i in range(100000)]
+        trace_dat.TraceDat("mono", {0: others + rows}).write(case.host)
+        assert "threads" not in case.apply()
+        case.check()
+
+
+def convert(path, *words):
+    """The file, as trace-cmd writes it anew."""
+    if not trace_report.TRACE_CMD:
+        cases.skip("trace-cmd is not installed")
+    new = path.with_name("converted.dat")
+    subprocess.run([trace_report.TRACE_CMD, "convert", *words, "-i", path, "-o", new], check=True,
+                   capture_output=True, timeout=60)
+    new.replace(path)
+
+
+def far_log(case, seconds=1000):
+    """The log of a guest whose clocks were ahead of the trace's by so much."""
+    far = World()
+    far.guest = {name: (base + seconds * 10**9, rate) for name, (base, rate) in far.guest.items()}
+    far.offsets = [offset + seconds * SECOND for offset in far.offsets]
+    far.write_log(case.log)
+
+
+def test_compressed():
+    """traces that trace-cmd compressed: corrected like others, and refused like others"""
+    factor = trace_dat.option("<", trace_dat.TSC2NSEC, struct.pack("<IIQ", 1022611261, 31, 0))
+    date = trace_dat.option("<", trace_dat.OFFSET, b"-5000000\0")
+    for clock, options in (("mono", b""), ("x86-tsc", b""), ("x86-tsc", factor + date)):
+        with Case(guest_clock=clock, options=options) as case:
+            log = case.log.read_text()
+            last = [max(row.stamp for row in report(case.guest) if row.cpu == cpu) for cpu in (0, 1)]
+            convert(case.guest, "--compression", "zstd")
+            before = case.guest.read_bytes(), case.host.read_bytes()
+            for seconds in (1000, -5):
+                far_log(case, seconds)
+                said = case.apply(status=4)
+                assert "not of one time" in said and "of CPU 0" in said, said
+                # How far its events go is known where all of them were before the log.
+                found = re.search(r"stamped from (\d+) (on|to (\d+))", said)
+                assert (found.group(2) == "on") == (seconds < 0), said
+                if seconds > 0 and not options:
+                    assert int(found.group(3)) == last[0], (said, last)
+                if options:
+                    # What readers show is no raw stamp, and it is raw ones that are told.
+                    assert abs(int(found.group(1)) - case.world.stamp(
+                        "guest", clock, 0, case.world.moments[0, 0])) <= 3, said
+                assert before == (case.guest.read_bytes(), case.host.read_bytes())
+            # One that begins before its log, and ends in it.
+            lines = log.splitlines(keepends=True)
+            case.log.write_text("".join(lines[:1] + lines[5:]))
+            assert "warning" not in case.apply()
+            seen, outside, _ = judge(case.host, case.guest)
+            assert seen > 1000 and not outside, (clock, options, seen, outside)
+
+
+def test_compressed_unknown():
+    """compressed, and corrected before or damaged: what was not checked is told, and nothing dies"""
+    with Case() as case:
+        convert(case.guest, "--compression", "zstd")
+        case.apply()
+        assert "corrected before. `trace-clock-sync check`" in case.apply()
+        assert judge(case.host, case.guest)[1:] == (0, 0)
+        far_log(case)
+        assert "was not checked" in case.apply()
+        assert "nothing could be judged" in case.check(status=4)
+    for damage in (b"\xff", b"\0"):
+        with Case() as case:
+            convert(case.guest, "--compression", "zstd")
+            content = bytearray(case.guest.read_bytes())
+            buffer, = [c for n, c in trace_dat.options(content) if n == trace_dat.BUFFER]
+            count, = struct.unpack_from("<I", buffer, buffer.index(b"mono\0") + 9)
+            for i in range(count):
+                _, at, size = struct.unpack_from("<IQQ", buffer, buffer.index(b"mono\0") + 13 + 20 * i)
+                content[at:at + size] = damage * size
+            case.guest.write_bytes(content)
+            said = case.apply()
+            assert "libtracecmd cannot read" in said, said
+
+
+HOW_TO = HERE.parent.parent / "docs/howto-trace-cmd.md"
+
+
+def test_version_6():
+    """a version 6 file: refused, and what the how-to says makes one of it that is corrected"""
+    with Case() as case:
+        convert(case.guest, "--file-version", "6")
+        before = case.guest.read_bytes(), case.host.read_bytes()
+        said = case.apply(status=5)
+        command = "trace-cmd convert --file-version 7 -i {} -o {}"
+        assert command.format("OLD", "NEW") in said, said
+        assert f"`{command.format('old.dat', 'new.dat')}`" in HOW_TO.read_text(encoding="utf-8")
+        assert before == (case.guest.read_bytes(), case.host.read_bytes())
+        old = case.guest.rename(case.path / "old.dat")
+        subprocess.run(command.format(old, case.guest).split(), check=True, capture_output=True,
+                       timeout=60)
+        case.apply()
+        seen, outside, left = judge(case.host, case.guest)
+        assert seen > 1000 and not outside and not left, (seen, outside, left)
 
 
 def test_new_threads():

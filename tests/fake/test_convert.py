@@ -233,6 +233,31 @@ def test_trace_cmd():
                     assert b == rounded(value, decimals or 9), (a, b, value)
 
 
+def test_corrected():
+    """a trace that apply corrected: --raw-ts prints the times as they were before, as howto-text.md says"""
+    if not TRACE_CMD:
+        cases.skip("trace-cmd is not installed")
+    with Case() as case:
+        host, guest = case.world.write_traces(case.folder, "mono", "mono")
+
+        def report(*words):
+            """(its text, the times in it in ns, whether they have a point or not)"""
+            text = subprocess.run([TRACE_CMD, "report", "-t", *words, "-i", guest], check=True,
+                                  capture_output=True, timeout=60).stdout
+            return text, [int(a + b) for a, b in re.findall(rb"\] +(\d+)\.?(\d*): ", text)]
+        _, before = report()
+        assert len(before) > 1000
+        subprocess.run([PROGRAM, "apply", case.log, "--guest", guest, "--host", host], check=True,
+                       capture_output=True, timeout=60)
+        _, shown = report()
+        text, raw = report("--raw-ts")
+        assert shown != before and raw == before
+        out = case.convert(text, "guest:mono", "host:mono")
+        # As apply has them, to what its interpolation differs by from the middle of what the log allows.
+        found = [int(n) for n in re.findall(rb"\] +(\d+): ", out)]
+        assert len(found) == len(shown) and all(abs(a - b) <= 2 * bound_of(case.err) for a, b in zip(found, shown))
+
+
 def bound_of(err):
     return int(re.search(r"largest bound (\d+) (?:ns|ticks)", err)[1])
 
@@ -385,13 +410,14 @@ def test_usage():
                             (("--unit", "ticks"), "counters"), (("more",), "--help")):
             case.convert(b"", "guest:mono", "host:boot", *words, status=USAGE)
             assert said in case.err, (words, case.err)
-        case.convert(b"", "guest:tai", "host:boot", status=USAGE)
-        assert "guest:mono" in case.err, case.err
+        for name, status in (("guest:tai", REFUSED), ("guest:moon", USAGE), ("tai", USAGE)):
+            case.convert(b"", name, "host:boot", status=status)
+            assert f"'{name}'" in case.err and "guest:mono" in case.err, case.err
         case.convert(b"", "host:x86-tsc", "host:boot", "--unit", "ns", status=USAGE)
         done = subprocess.run([PROGRAM, "convert", "/nowhere", "--from", "a", "--to", "b"],
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
                               check=False)
-        assert done.returncode == FILE, done
+        assert done.returncode == FILE and b"; name a log that" in done.stderr, done
         assert case.convert(b"no\ntime\n", status=REFUSED) == b"no\ntime\n"
         assert "--field" in case.err, case.err
         # An expression that takes for ever is given up.

@@ -4,6 +4,7 @@
 read by the tools that Debian has. Argument: the build directory."""
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -346,23 +347,59 @@ def test_other_counters():
 
 
 def test_attach():
-    """trace-cmd-attach: one offset for each CPU, added as readers add it, and its thread"""
-    world = World(vcpus=[Vcpu(0, offset=-10**12), Vcpu(1, offset=-10**12 + 5000)])
-    with Export(world) as export:
-        words = shlex.split(export.run("trace-cmd-attach", "--guest", "g 1.dat"))
-        assert words[:4] == ["trace-cmd", "attach", "-c", "2"], words
-        assert words[8:] == ["host.dat", "g 1.dat", "4000", "4001"], words
-        for vcpu, word in enumerate((words[5], words[7])):
-            offset, *rest = map(int, word.split(","))
-            assert rest == [1, 0, 0], word
-            # ((stamp * scale) >> fraction) + offset
-            export.judge("x86-tsc", "x86-tsc", lambda stamp, o=offset: stamp + o, vcpu)
-        assert export.told()[0] == 0, export.err
-        export.run("trace-cmd-attach", "--guest-clock", "mono", status=REFUSED)
-        export.run("trace-cmd-attach", "--host-clock", "mono", status=REFUSED)
+    """trace-cmd-attach: one offset, added as readers add it, and each CPU's thread"""
+    for apart, bound in ((0, 0), (1, 0), (20, 400)):
+        world = World(vcpus=[Vcpu(i, offset=-10**12 + i * apart, bound=bound) for i in (0, 1)])
+        with Export(world) as export:
+            words = shlex.split(export.run("trace-cmd-attach", "--guest", "g 1.dat"))
+            assert words[:5] == ["trace-cmd", "attach", "-c", "2", "-s"], words
+            assert words[6:] == ["host.dat", "g 1.dat", "4000", "4001"], words
+            assert "trace-cmd 3.2" in export.err, export.err
+            offset, *rest = map(int, words[5].split(","))
+            assert rest == [1, 0, 0], words
+            # attach gives all CPUs the first "-s"; ((stamp * scale) >> fraction) + offset
+            errors = sorted(abs(signed(export.guest("x86-tsc", moment, vcpu) + offset - moment))
+                            for moment in export.moments for vcpu in (0, 1))
+            worst, half = export.told()[:2]
+            assert errors[-1] <= worst and errors[len(errors) // 2 - 1] <= half, (errors, worst)
+            assert worst <= apart + bound, export.err
+            export.run("trace-cmd-attach", "--guest-clock", "mono", status=REFUSED)
+            export.run("trace-cmd-attach", "--host-clock", "mono", status=REFUSED)
     with Export(scaled()) as export:
         export.run("trace-cmd-attach", status=REFUSED)
         assert "scaled" in export.err and "apply" in export.err, export.err
+
+
+def test_attach_apart():
+    """trace-cmd-attach: CPUs whose counters differ are refused, by how much, and what does take them"""
+    for apart in (2, -5000, 10**9):
+        world = World(vcpus=[Vcpu(0, offset=-10**12), Vcpu(1, offset=-10**12),
+                             Vcpu(2, offset=-10**12 + apart)])
+        with Export(world) as export:
+            export.run("trace-cmd-attach", status=REFUSED)
+            assert f"differ by {abs(apart)} ticks" in export.err, export.err
+            assert "apply" in export.err, export.err
+
+
+def test_terminal():
+    """perfetto: snapshots are not written to a terminal, and the message says where to"""
+    with Export() as export:
+        near, far = pty.openpty()
+        try:
+            done = subprocess.run([*PROGRAM, export.log, "perfetto", "--snapshots"], stdout=far,
+                                  stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            assert done.returncode == USAGE and "add -o FILE" in done.stderr, done
+            os.set_blocking(near, False)
+            try:
+                assert not os.read(near, 100)
+            except BlockingIOError:
+                pass    # nothing came
+            done = subprocess.run([*PROGRAM, export.log, "perfetto", "--snapshots", "-o", export.path / "new"],
+                                  stdout=far, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            assert done.returncode == 0 and (export.path / "new").stat().st_size > 100, done
+        finally:
+            os.close(near)
+            os.close(far)
 
 
 def test_refused():
@@ -371,7 +408,8 @@ def test_refused():
         for words, status in (
                 (("perf", "--pid", 1, "--guest-clock", "counter"), REFUSED),
                 (("perf", "--pid", 1, "--guest-clock", "local"), REFUSED),
-                (("ctf", "--guest-clock", "none"), REFUSED), ((), USAGE), (("svg",), USAGE),
+                (("ctf", "--guest-clock", "none"), USAGE),
+                (("ctf", "--host-clock", "none"), USAGE), ((), USAGE), (("svg",), USAGE),
                 (("perf", "more"), USAGE), (("ctf", "--pid", 3), USAGE),
                 (("perf", "--snapshots"), USAGE), (("perfetto", "--clock-block"), USAGE),
                 (("perfetto", "--snapshots", "--host-clock", "tai"), USAGE)):
@@ -381,6 +419,7 @@ def test_refused():
         export.run("perfetto", status=REFUSED)
         export.log.unlink()
         export.run("perfetto", status=FILE)
+        assert "; name a log that" in export.err, export.err
 
 
 def test_output():

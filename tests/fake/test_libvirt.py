@@ -5,10 +5,13 @@ machines under TCG, without a guest. Argument: the build directory."""
 import json
 import os
 import signal
+import socket
 import sys
+import tempfile
 import time
 
-from libvirt_recording import PLUGIN, Recording, daemon, epoch_break, main, program
+from libvirt_recording import (PLUGIN, Recording, another_daemon, daemon, epoch_break, main,
+                               program)
 
 CHANNEL = ("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>"
            "</channel>")
@@ -53,6 +56,16 @@ def test_usage():
                      "check that libvirtd (or virtqemud) runs")
 
 
+def test_one_thread():
+    """record's own callbacks run in one thread, whatever libvirt does beside: GLib never complains"""
+    with tempfile.TemporaryDirectory(prefix="libvirt-") as directory:
+        # Each fails at its first sample, as the domain has no agent; libvirt was asked before that which there are.
+        for number in range(20):
+            failed = verb("record", "-o", os.path.join(directory, str(number)), "--all")
+            assert_fails(failed, UNREACHABLE, "no channel for a guest agent")
+            assert "GLib" not in failed.stderr, failed.stderr
+
+
 def test_not_there():
     """what is not there, with the next step: the domain, its QEMU's component, its agent"""
     daemon().define("off")
@@ -60,6 +73,12 @@ def test_not_there():
     daemon().create("mute", devices=CHANNEL)
     assert_fails(verb("show", "--domain", "nobody"), UNREACHABLE, "has no domain nobody",
                  "list --all")
+    session = daemon().uri.replace("system", "session", 1)
+    for words in (("show", "--domain", "nobody"), ("plugin", "show", "--domain", "nobody")):
+        for uri, is_hinted in ((daemon().uri, False), (session, True)):
+            told = program(*words, "--connect", uri)
+            assert_fails(told, UNREACHABLE, f"libvirt at {uri} has no domain nobody", "list --all")
+            assert ("add --connect qemu:///system" in told.stderr) == is_hinted, told.stderr
     assert_fails(verb("show", "--domain", "off"), UNREACHABLE, "domain off", "is not running",
                  "start off")
     assert_fails(verb("show", "--domain", "plain"), UNREACHABLE, "started without the component",
@@ -230,6 +249,58 @@ def test_transient():
                          "--plugin", PLUGIN), REFUSED, "is transient")
     assert_fails(program("plugin", "add", "--domain", "nobody", "--connect", daemon().uri,
                          "--plugin", PLUGIN), UNREACHABLE, "nobody")
+
+
+def test_tcp():
+    """libvirt over TCP, as of another host, alone and beside one at a Unix socket"""
+    for name in daemon().virsh("list", "--name").stdout.split():
+        daemon().virsh("destroy", name)
+    daemon().virsh("start", "web1")
+    with another_daemon(tcp=True) as other:
+        other.create("far")
+        other.create("web1")
+        there, prefix = ("--connect", other.tcp_uri), other.in_its_network()
+        shown = program("show", *there, "--domain", "far", "--agent", "none", "--json",
+                        prefix=prefix)
+        assert shown.returncode == 0 and json.loads(shown.stdout)["vm"] == "far", shown.stderr
+        shown = program("plugin", "show", *there, "--domain", "far", prefix=prefix)
+        assert shown.returncode == 0 and PLUGIN in shown.stdout, (shown.stdout, shown.stderr)
+        shown = program("show", *there, "--connect", daemon().uri, "--all", "--agent", "none",
+                        prefix=prefix)
+        assert shown.returncode == 0 and shown.stdout.count("VM far:") == 1, shown.stderr
+        assert shown.stdout.count("VM web1:") == 2, shown.stdout
+        with Recording("--all", *there, prefix=prefix) as recording:
+            vms = ("far", "web1", "web1%2")
+            for vm in vms:
+                recording.wait_samples(5, vm)
+            status, err = recording.stop()
+            assert status == 0 and "failed" not in err, (status, err)
+            assert sorted(os.listdir(recording.output)) == sorted(f"{vm}.tcs" for vm in vms)
+            threads = {tuple(s["qmp-after"]["vcpus"][0]["thread-id"] for s in
+                             recording.samples(vm))[-1] for vm in vms}
+            assert len(threads) == 3, f"a QEMU is in two logs: {threads}"
+
+
+def test_tcp_nobody():
+    """a URI where no server listens, or one that says nothing: status 3 within the time limit"""
+    with socket.socket() as closed, socket.socket() as silent:
+        for server in (closed, silent):
+            server.bind(("127.0.0.1", 0))
+        silent.listen()
+        refused, hanging = (f"qemu+tcp://127.0.0.1:{server.getsockname()[1]}/system"
+                            for server in (closed, silent))
+        for words in (("show", "--domain", "web1"), ("show", "--all"),
+                      ("plugin", "show", "--domain", "web1"),
+                      ("record", "-o", "/nonexistent/run", "--all", "--connect", daemon().uri)):
+            failed = program(*words, "--connect", refused)
+            assert_fails(failed, UNREACHABLE, f"cannot connect to libvirt at {refused}",
+                         "Connection refused", "check that libvirtd (or virtqemud) runs there")
+            assert failed.seconds < 5, failed.seconds
+        for words in (("show", "--domain", "web1"), ("show", "--all"),
+                      ("record", "-o", "/nonexistent/run", "--all", "--connect", daemon().uri)):
+            failed = program(*words, "--connect", hanging, "--timeout", "1")
+            assert_fails(failed, UNREACHABLE, "libvirt gave no answer", "within the time limit")
+            assert failed.seconds < 5, failed.seconds
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
-from libvirt_recording import (Recording, another_daemon, command_line, daemon, epoch_break, main,
-                               program)
+from libvirt_recording import (PROGRAM, Recording, another_daemon, command_line, daemon,
+                               epoch_break, main, program)
 from probe import LIMIT
 from recording import run_map
 
@@ -253,6 +254,21 @@ def test_full():
         samples = assert_whole(path)
         mapped = run_map(path, *GUEST_TICK, *[vcpu(s)["counter-before"] for s in samples])
         assert mapped.status == 0 and "warning" not in mapped.err, mapped.err
+
+
+def test_no_library():
+    """without libvirt's library a domain is refused, with what to install; the rest works"""
+    with tempfile.TemporaryDirectory(prefix="no-libvirt-") as directory:
+        with open(os.path.join(directory, "libvirt-qemu.so.0"), "w", encoding="utf8") as file:
+            file.write("not a library\n")
+        environment = {**os.environ, "LD_LIBRARY_PATH": directory}
+        for words, status in ((("--version",), 0), (("show", "--domain", "web1"), UNREACHABLE),
+                              (("show", "--all"), UNREACHABLE),
+                              (("plugin", "show", "--domain", "web1"), UNREACHABLE)):
+            done = subprocess.run([*PROGRAM, *words], env=environment, capture_output=True,
+                                  text=True, timeout=LIMIT, check=False)
+            assert done.returncode == status, (words, done)
+            assert not status or "install it (Debian's package libvirt0)" in done.stderr, done
 
 
 if __name__ == "__main__":

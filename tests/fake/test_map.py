@@ -200,6 +200,51 @@ def test_history_before():
     check_vcpu(recording, 1, [(first, 0), (old, -7000), (world.now, -7000)], [False, True, True])
 
 
+def arrive(recording, offset):
+    """The guest comes to a QEMU that is waiting for it: when, and how it is known from then on."""
+    for vcpu in recording.world.vcpus:
+        vcpu.offset = offset
+    came = [recording.note(vcpu, "migration") for vcpu in recording.world.vcpus][0]
+    recording.sample()
+    return [(came, offset), (moment(recording.world), offset)]
+
+
+def test_arrival():
+    """a guest that came from elsewhere: what its QEMU had before that does not reach back"""
+    for is_watched in (False, True):
+        recording = Recording(two_vcpus())
+        early = moment(recording.world)
+        first = [recording.note(vcpu, "first seen") for vcpu in recording.world.vcpus][0]
+        waiting = []
+        if is_watched:
+            recording.sample()
+            waiting = [(moment(recording.world), -5000)]
+            recording.sample()
+        old = moment(recording.world)
+        check_vcpu(recording, 0, [(early, 0), *waiting, (old, 0), *arrive(recording, 10**9)],
+                   [False, *[True] * is_watched, False, True, True])
+        # Nor is a value that the guest had elsewhere taken for one from before that.
+        assert map_values(recording, GUEST, HOST, early - 5000) == [None]
+        assert map_values(recording, HOST, GUEST, first - 1) == [None]
+
+
+def test_return():
+    """a guest that was here, left, and came back to another QEMU: known as before it left"""
+    recording = Recording(two_vcpus())
+    world = recording.world
+    early = moment(world)
+    for vcpu in world.vcpus:
+        recording.note(vcpu, "first seen")
+    recording.sample()
+    there = moment(world)
+    recording.sample()
+    recording.epochs, world.generation, world.vcpus[0].offset = [], 0, -1
+    again = [recording.note(vcpu, "first seen") for vcpu in world.vcpus][0]
+    moments = [(early, -5000), (there, -5000), (again, -1), (moment(world), 0)]
+    check_vcpu(recording, 0, [*moments, *arrive(recording, 10**9)],
+               [True, True, True, False, True, True])
+
+
 def test_reach():
     """clocks of a guest that has just come or has gone: known up to there, and not as if it had not"""
     recording = Recording(two_vcpus())
@@ -422,6 +467,23 @@ def test_help():
     assert result.status == USAGE, result.err
 
 
+def test_list():
+    """--list names every clock of the log, with the unit of its values"""
+    recording = Recording(two_vcpus())
+    for _ in range(2):
+        recording.sample()
+    listed = map_lines(recording.lines(), "--list")
+    assert listed.status == 0, listed.err
+    clocks = dict(line.split() for line in listed.out.splitlines())
+    assert clocks["host:mono"] == "ns" and clocks[HOST] == clocks[GUEST] == "ticks", clocks
+    for clock in clocks:
+        assert map_lines(recording.lines(), clock, clock, 1).status in (0, REFUSED), clock
+    unknown = map_lines(recording.lines(), "x", "y", 1).err
+    assert set(unknown.split("it has ")[1].strip().split(", ")) == set(clocks), unknown
+    assert run_map("--list").status == USAGE
+    assert map_lines(recording.lines(), "--list", HOST).status == USAGE
+
+
 def test_identity():
     """a clock in itself is what it was, where its time is known"""
     recording = Recording(two_vcpus())
@@ -459,8 +521,25 @@ def test_order():
         assert result.status == 0 and "line 3 is" in result.err and word in result.err, result.err
 
 
+def test_no_such_clock():
+    """a name that no clock has is a wrong usage; a clock that this log lacks is refused"""
+    recording = Recording(World())
+    recording.sample()
+    for name, status in (("guest:moon", USAGE), ("mono", USAGE), ("host:mono@1", USAGE),
+                         ("guest:x86-tsc@x", USAGE), ("guest:global", REFUSED),
+                         ("guest:local@3", REFUSED), ("host:ppc-tb", REFUSED),
+                         ("guest:x86-tsc@7", REFUSED)):
+        result = map_lines(recording.lines(), name, HOST, 1)
+        meant = " (did you mean guest:mono or host:mono?)" if name == "mono" else ""
+        assert result.status == status and f"no clock '{name}'{meant}; it has {HOST}" in result.err, \
+            (name, result.status, result.err)
+
+
 def test_no_log():
     """what is no log, or has no end, or no sample"""
+    result = run_map("/none.tcs", "host:mono", "host:boot", 1)
+    assert result.status == FILE and "/none.tcs: No such file or directory; name a log that" in \
+        result.err, result.err
     result = run_map("/dev/zero", "host:mono", "host:boot", 1)
     assert result.status == FILE and "not a sync log" in result.err, result.err
     result = map_lines([json.dumps(HEADER)], HOST, "host:mono", 1)

@@ -74,6 +74,9 @@ class Picture:
             for part in path_.parts:
                 assert all(-1 <= x <= self.width + 1 and -1 <= y <= self.height + 1
                            for x, y in part), (path_.colour, part[:4])
+        # Text is drawn by the letter.
+        letters = [float(e.get("x", 0)) for e in self.root.iter(SVG + "use")]
+        assert len(letters) > 100 and max(letters) < self.width - 10, max(letters)
 
     def parts(self, colour, left, top=0, is_fill=None, is_dashed=None):
         """The parts in this colour that are in the picture proper, by their first x."""
@@ -108,6 +111,28 @@ def drift(world, *words, edit=None):
 def bands(picture):
     """Points of each filled band in the upper panel."""
     return [part for part in picture.parts(AREA, PANEL_LEFT, is_fill=True) if len(part) > 10]
+
+
+def samples_drawn(picture):
+    """How many intervals are in the upper panel, and how many bounds in the lower one."""
+    marks = picture.parts(BLACK, PANEL_LEFT, is_fill=False)
+    bars = [part for part in marks if len(part) == 2 and part[0][0] == part[1][0]]
+    crosses = sum(abs(part[0][0] - part[1][0]) == 7 for part in marks) // 2
+    return len(bars) - 1, crosses - 1   # without the legend's
+
+
+def test_wide_samples():
+    """a sample's interval that has no room in its panel is told of"""
+    def widen(lines):
+        for reading in lines[3]["guest"]["readings"]:   # the third sample, 0.1 s after the first
+            reading["counter-before"] -= 45000
+            reading["counter-after"] += 45000
+    for edit, wide in ((None, 0), (widen, 1)):
+        picture, _ = drift(World(seconds=20), edit=edit)
+        bars, crosses = samples_drawn(picture)
+        told = re.search(r"(\d+) samples' intervals are wider", picture.description)
+        assert crosses > 40 and int(told.group(1) if told else 0) == wide, picture.description
+        assert bars == crosses - wide, (bars, wide)
 
 
 def test_drift():
@@ -275,6 +300,9 @@ def test_timeline():
         marks = picture.parts(BLACK, LANES_LEFT, 130, is_fill=False)
         assert len(marks) > 100 and all(a[0] == b[0] for a, b in marks), marks[:3]
         assert not picture.parts(WARNING, LANES_LEFT, 130)
+        # All events are of one kind: the others have neither a row nor a place in the legend.
+        heights = {max(y for _, y in part) - min(y for _, y in part) for part in windows}
+        assert heights == {36} and not picture.parts(BLUE, 0) and not picture.parts(GREEN, 0), heights
         # The host's file knows the threads since apply.
         again, _ = traces.plot(log=False)
         assert len(again.parts(AREA, LANES_LEFT, 130, is_fill=True)) == len(windows)
@@ -295,6 +323,13 @@ def test_zoom():
         marks = picture.parts(BLACK, LANES_LEFT, 130, is_fill=False)
         assert "3 events" in said and 0 < len(marks) <= 3, (said, marks)
         assert all(min(xs) < a[0] < max(xs) for a, _ in marks), (xs, marks)
+        # What the axis says of itself: how to type one of its numbers.
+        unit, start, number, typed = re.search(
+            r"(\S+) after ([\d.]+) s of the host's clock; ([\d.]+) here is --around ([\d.]+)\.",
+            picture.description).groups()
+        assert unit == "µs" and start == stamp(entry - width) and float(number) > 0, picture.description
+        assert Fraction(start) + Fraction(number) / 10**6 == Fraction(typed), picture.description
+        traces.plot("--around", typed)
         around, _ = traces.plot("--around", stamp(entry + width // 2), "--width", f"{3 * width}ns",
                                 "--cpu", 0)
         xs = [x for part in around.parts(AREA, LANES_LEFT, 130, is_fill=True) for x, _ in part]
@@ -395,11 +430,12 @@ def test_refused_logs():
                 ((log, "-o", picture, "--from", "guest:mono"), 2, "together"),
                 ((log, "-o", picture, "--from", "mono", "--to", "mono"), 2, "guest:mono"),
                 ((log, "-o", picture, "--from", "guest:x", "--to", "host:x"), 2, "no clock"),
+                ((log, "-o", picture, "--from", "guest:tai", "--to", "host:tai"), 4, "no clock"),
                 ((log, "-o", picture, "--from", "guest:x86-tsc@0", "--to", "host:mono"), 4,
                  "in ticks"), ((log, "-o", picture, "--zoom", "1..2"), 2, "--host"),
                 ((log, "-o", picture, "--host", "x"), 2, "together"),
-                ((log, "-o", folder / "none/x.svg"), 5, "cannot write"),
-                ((folder / "none.tcs", "-o", picture), 5, "none.tcs")):
+                ((log, "-o", folder / "none/x.svg"), 5, "; name a file in"),
+                ((folder / "none.tcs", "-o", picture), 5, "; name a log that")):
             assert said in run("plot", *words, status=status), (words, said)
         assert [p.name for p in folder.iterdir()] == ["run.tcs"]
 

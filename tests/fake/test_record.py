@@ -134,6 +134,8 @@ def test_usage():
             ([*target, "--host-clock", "local@8191"], ["8191", "online"]),
             ([*target, "--interval", "0"], ["--interval", "0.01"]),
             ([*target, "--interval", "nan"], ["--interval", "0.01"]),
+            ([*target, "trace-cmd", "record"], ["'trace-cmd'", "a command to run goes behind --"]),
+            ([*target, "trace-cmd", "record", "-e", "kvm"], ["-e", "a command to run goes behind --"]),
             ([*target, "--"], ["command"])):
         done = record(*options)
         assert done.returncode == USAGE and not done.stdout, (options, done)
@@ -268,6 +270,16 @@ def test_exists():
     with tempfile.NamedTemporaryFile() as log:
         done = record("-o", log.name, "--qmp", NO_QEMU)
         assert done.returncode == FILE and "exists" in done.stderr, done
+
+
+def test_no_directory():
+    """where no log can be made nobody is asked, whatever there is to ask"""
+    with tempfile.TemporaryDirectory() as directory:
+        for place in ("missing", "file"):
+            with open(os.path.join(directory, "file"), "w", encoding="ascii"):
+                log = os.path.join(directory, place, "run.tcs")
+            done = record("-o", log, "--qmp", NO_QEMU)
+            assert done.returncode == FILE and "in the directory" in done.stderr, done
 
 
 def test_nobody_there():

@@ -141,7 +141,7 @@ def test_clock_filter():
     shown = show_world(world, "--clock", "mono", "--clock", "perf")
     assert shown.refused() == {"perf": "not here"}
     assert_fails(shown, REFUSED, "no offset of perf: not here")
-    assert_fails(show_world(World(), "--clock", "moon"), REFUSED, "'moon'", "without --clock")
+    assert_fails(show_world(World(), "--clock", "global"), REFUSED, "'global'", "without --clock")
 
 
 def test_host_clock():
@@ -311,6 +311,8 @@ def test_usage():
             (["--qmp", NO_QEMU, "--clock"], ["--help"]),
             (["--qmp", NO_QEMU, "--host-clock"], ["--help"]),
             (["--qmp", NO_QEMU, "--host-clock", "moon"], ["'moon'", "mono_raw", "local@CPU"]),
+            (["--qmp", NO_QEMU, "--clock", "moon"], ["'moon'", "mono_raw", "ppc-tb"]),
+            (["--qmp", NO_QEMU, "--clock", "mono", "--clock", "local@1"], ["'local@1'"]),
             (["--qmp", NO_QEMU, "--host-clock", "local@8191"], ["8191", "online"]),
             (["--qmp", ""], ["QMP address ''", "HOST:PORT"]),
             (["--qmp", "host:0"], ["host:0", "HOST:PORT"]),
@@ -321,6 +323,23 @@ def test_usage():
         shown = show(*options)
         assert shown.out == "", (options, shown.out)
         assert_fails(shown, USAGE, *words)
+
+
+def test_no_such_clock():
+    """record and compare know a clock that there is not before they ask anybody, too"""
+    program = [*WRAPPER, os.path.join(BUILD, "collector", "trace-clock-sync")]
+    with tempfile.TemporaryDirectory() as folder:
+        for verb, *option in (("record", "--clock"), ("record", "--host-clock"),
+                              ("compare", "--clock")):
+            for name, status in (("moon", USAGE), ("mono", UNREACHABLE)):
+                words = ["--qmp", NO_QEMU, "--agent", "unix:" + NO_QEMU, *option, name]
+                if verb == "record":
+                    words += ["-o", os.path.join(folder, name)]
+                done = subprocess.run([*program, verb, *words], capture_output=True, check=False,
+                                      text=True, timeout=60)
+                assert done.returncode == status, (words, done)
+                assert ("'moon'" in done.stderr) == (name == "moon"), (words, done)
+        assert "moon" not in os.listdir(folder)
 
 
 def test_help():

@@ -18,7 +18,7 @@ BRACKET = 600  # ticks around a reading
 
 class World:
     def __init__(self, seed=1, ratio=Fraction(1), seconds=4, same=True, jump=None, bend=None,
-                 reset=None, restart=None, local_ns=None):
+                 reset=None, restart=None, local_ns=None, bound=0):
         self.rng = random.Random(seed)
         self.multiplier, self.shift = int(ratio * (1 << 32)), 32
         first = 10**12 - (START * self.multiplier >> self.shift)
@@ -29,6 +29,8 @@ class World:
         self.reset = reset  # host ticks: the guest boots anew there
         self.restart = restart  # host ticks: other threads run its vCPUs from then on
         self.local_ns = local_ns  # how far each CPU's local is ahead of mono_raw
+        self.bound = bound  # ticks: how far off QEMU says that the vCPUs' mappings may be
+        self.windows = [[] for _ in THREADS]  # (entry, exit) of each vCPU in traces: host ticks
         self.moments = {}  # (CPU, number) of the guest's events in traces: host ticks
         # clock: (value at START, ns per tick)
         nominal = Fraction(10**6, KHZ)
@@ -68,7 +70,7 @@ class World:
             offset = self.counter(i, ticks) - (ticks * self.multiplier >> self.shift)
             vcpus.append({"cpu-index": i, "arch-id": i, "thread-id": thread, "offset": offset,
                           "ratio": {"multiplier": self.multiplier, "shift": self.shift},
-                          "bound-ticks": 0, "source": "kvm-device-attr", "ratio-source": "kvm-khz",
+                          "bound-ticks": self.bound, "source": "kvm-device-attr", "ratio-source": "kvm-khz",
                           "counter-before": ticks, "counter-after": ticks + 50, "stable": True})
         clocks = [{"clock": name, "counter-before": ticks + 60, "resolution-ns": 1,
                    "value": self.stamp("host", name, 0, ticks + 60 + BRACKET // 2),
@@ -117,7 +119,7 @@ class World:
         for cpu in range(len(THREADS)):
             at, number = START + SECOND // 10, 0
             while at < START + (self.seconds - 1) * SECOND + SECOND // 2:
-                thread = self.threads(at)[cpu]
+                thread, entry = self.threads(at)[cpu], at
                 host.append((at, crossings[0], thread, cpu))
                 inside = at + margin
                 for _ in range(3):
@@ -129,6 +131,7 @@ class World:
                     number += 1
                 at = inside + margin
                 host.append((at, crossings[1], thread, cpu))
+                self.windows[cpu].append((entry, at))
                 at += self.rng.randrange(1, SECOND // 100)
         host = [(self.stamp("host", host_clock, 0, at), *rest) for at, *rest in sorted(host)]
         paths = directory / "host.dat", directory / "guest.dat"

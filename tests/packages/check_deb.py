@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian packages: built in a clean Debian of nothing but Build-Depends, checked by lintian,
-# installed in another clean one, and used there against a VM. Prints TAP.
+# installed in another clean one, and used there against a VM. And README's `make`, `make install` and the
+# way back, in the first. Prints TAP.
 #   check_deb.py
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +14,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/testbed")]
+sys.path[:0] = [str(ROOT / "tests/testbed"), str(ROOT / "tests")]
 
 import cache  # noqa: E402
+import documents  # noqa: E402
 import stock  # noqa: E402
 
 RELEASE = "bookworm"
@@ -71,16 +74,37 @@ class Check:
     def __init__(self, work):
         self.work, self.debs = work, work / "debs"
         self.vm = None
+        self.by_make, self.by_uninstall = documents.blocks("README.md", 2, "Use it on a VM of yours")
+        self.by_systemd, = documents.blocks("README.md", 1, "The agent as a service")
 
     def build(self):
         """the packages are built where there is nothing but Build-Depends"""
-        chroot = Chroot(system([*build_depends(), "build-essential", "git"], "build packages"),
-                        self.work / "builder")
-        run(["git", "clone", "-q", ROOT, chroot.path / "source"])
-        chroot.run("/source/scripts/build-deb", "/debs")
-        shutil.copytree(chroot.path / "debs", self.debs)
+        self.builder = Chroot(system([*build_depends(), "build-essential", "git"], "build packages"),
+                              self.work / "builder")
+        run(["git", "clone", "-q", ROOT, self.builder.path / "source"])
+        self.builder.run("/source/scripts/build-deb", "/debs")
+        shutil.copytree(self.builder.path / "debs", self.debs)
         found = {p.name.split("_")[0] for p in self.debs.glob("*.deb")}
         assert set(NAMES) <= found, found
+
+    def make(self):
+        """README's make and make install put there what documents name; uninstalled, nothing is left of it"""
+        # Most of make's packages are for tests; building takes no others than the packages do.
+        (self.builder.path / "source/scripts/packages.txt").write_text("\n".join(build_depends()))
+        self.builder.run("env", "DESTDIR=/made", "sh", "-e", "-c", f"cd /source\n{self.by_make}")
+        made = self.builder.path / "made"
+        named = {name for file in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
+                 for name in re.findall(r"/usr/local/[\w./-]+[\w-]", file.read_text(encoding="utf-8"))}
+        named |= {f"/usr/local/{name}" for name in
+                  ("bin/trace-clock-sync", "share/man/man1/trace-clock-sync.1",
+                   "share/bash-completion/completions/trace-clock-sync",
+                   "lib/systemd/system/trace-clock-agent.service")}
+        missing = [name for name in named if not (made / name[1:]).exists()]
+        assert not missing, missing
+        assert self.builder.run("/made/usr/local/bin/trace-clock-sync", "--version").startswith("trace-clock-sync ")
+        self.builder.run("sh", "-e", "-c", f"cd /source\n{self.by_uninstall}")
+        left = [p for p in made.rglob("*") if p.is_symlink() or not p.is_dir()]
+        assert not left, left
 
     def lintian(self):
         """lintian has no errors and no warnings"""
@@ -127,6 +151,15 @@ class Check:
         wants = list(self.chroot.path.glob("etc/systemd/system/*.wants/trace-clock-agent*"))
         assert not wants, wants
 
+    def enable(self):
+        """README's commands let the service start with the guest"""
+        # No systemd runs there that could start it now.
+        self.chroot.run("sh", "-e", "-c", self.by_systemd.replace(" --now", ""))
+        wants = self.chroot.path / "etc/systemd/system/multi-user.target.wants/trace-clock-agent.service"
+        assert wants.is_symlink(), list(wants.parent.iterdir())
+        self.chroot.run("systemctl", "disable", "trace-clock-agent")
+        (self.chroot.path / "etc/default/trace-clock-agent").unlink()
+
     def service(self):
         """systemd takes the service's file as it is, and finds it confined"""
         if not Path(SYSTEMD_ANALYZE).exists():
@@ -139,6 +172,18 @@ class Check:
         # 10 is unconfined; its own word for less than 5 is OK.
         run([SYSTEMD_ANALYZE, "security", "--offline=yes", "--threshold=45",
              f"--root={self.chroot.path}", unit.name])
+
+    def documents(self):
+        """every link in the installed documents leads to a file"""
+        where, seen = self.chroot.path / "usr/share/doc/trace-clock-sync", 0
+        for document in where.rglob("*.md"):
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+                seen += 1
+                assert (document.parent / link).is_file(), f"{document.name}: {link}"
+        assert seen > 20, list(where.rglob("*"))
+        for name in ("trace-clock-sync/examples/apparmor-libvirt-qemu",
+                     "trace-clock-agent/examples/qemu-guest-agent.conf"):
+            assert (where.parent / name).is_file(), name
 
     def pages(self):
         """man shows every page"""
@@ -163,8 +208,8 @@ class Check:
 def main():
     work = Path(tempfile.mkdtemp(prefix="tcs-deb-"))
     check = Check(work)
-    steps = (check.build, check.lintian, check.install, check.show, check.agent, check.service,
-             check.pages, check.remove)
+    steps = (check.build, check.make, check.lintian, check.install, check.show, check.agent, check.enable,
+             check.service, check.documents, check.pages, check.remove)
     failed = 0
     print(f"1..{len(steps)}", flush=True)
     try:

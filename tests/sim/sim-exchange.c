@@ -80,15 +80,17 @@ static void lay_out(struct sim_exchange *world, struct seeded *random)
     for (size_t i = 0; i < n; i++) {
         struct sim_exchange_probe *probe = &world->probes[world->n];
         int64_t sent = now;
+        /* Not in MAX(), which would draw another delay than it has compared. */
+        int64_t out = delay(scenario, random, least_out), back;
 
         /* A stream keeps its order. */
-        arrived = MAX(arrived, sent + delay(scenario, random, least_out));
+        arrived = MAX(arrived, sent + out);
         answered = MAX(answered, arrived) + (int64_t)seeded_bits(random, 30);
         if (scenario->is_preempted && seeded_range(random, 0, 3) == 0) {
             answered += (int64_t)seeded_bits(random, 24) * TICK;
         }
-        returned =
-            MAX(returned, answered + delay(scenario, random, least_back));
+        back = delay(scenario, random, least_back);
+        returned = MAX(returned, answered + back);
         now = (scenario->is_pipelined ? sent : returned) +
               seeded_signed(random, 0, pause);
         if (scenario->is_lossy && seeded_range(random, 0, 2) == 0) {

@@ -187,6 +187,12 @@ static void check_width(struct sim *sim, bool is_rate_known)
     uint64_t most = least;
     struct tcs_guest_span at;
 
+    /* A reply bounds the line from the tick after it on: no moment without a
+     * whole tick between the thirds. */
+    if (from <= world->probes[third - 1].stamps.host_received.ticks ||
+        host >= world->probes[world->n - third].stamps.host_sent.ticks) {
+        return;
+    }
     if (!is_rate_known) {
         most = sim_exchange_guest_ticks(world, MAX(first.out, last.out) +
                                                    MAX(first.back, last.back));
@@ -219,7 +225,8 @@ static void test_width(gconstpointer data)
 /*
  * Whether no line at all can lie within the bounds, of the unchanged counter
  * before and the changed one after. Each probe bounds the line to within
- * `open` of the counter, so over a run w its rate can be off by open / w.
+ * `open` of the counter, so over a run w its rate can be off by open / w. A
+ * reply bounds it from the tick after it on, which shortens a run by one.
  */
 static bool must_show(const struct sim_exchange *world)
 {
@@ -244,8 +251,8 @@ static bool must_show(const struct sim_exchange *world)
         return false; /* one probe on a side, or none: any rate will do */
     }
     tcs_i128 open = 2 * (sim_exchange_guest_ticks(world, longest + 3) + 3);
-    tcs_i128 before = before_end - first->host_received.ticks;
-    tcs_i128 after = last->host_sent.ticks - after_start;
+    tcs_i128 before = before_end - first->host_received.ticks - 1;
+    tcs_i128 after = last->host_sent.ticks - after_start - 1;
     tcs_i128 gap = after_start - before_end;
 
     if (world->scenario->change == SIM_OTHER_RATE) {

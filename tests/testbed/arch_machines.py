@@ -37,18 +37,18 @@ GUEST_PROGRAMS = ("guest-agent/trace-clock-agent",)
 TRACE_CMD = "usr/bin/trace-cmd"
 
 
-def _ours(workshop, system, programs):
+def _ours(workshop, system, programs, packed=False):
     layer = image.Layer()
     for source in programs:
         if workshop.has(source):
             system.add_program(layer, workshop.build / source, BINARIES[source])
-    path = workshop.path("ours.cpio.gz")
-    layer.write(path)
+    path = workshop.path("ours.cpio")
+    layer.write(path, packed)
     return path
 
 
 def _images(workshop, system, machine):
-    """L1's image, with L2's kernel and image in it."""
+    """L1's image, with L2's kernel and image in it. Packed: powernv takes no more than 128 MiB."""
     def base(modules):
         return image.base_layer(system.kernel, modules, system.root / "bin/busybox")
 
@@ -66,10 +66,11 @@ def _images(workshop, system, machine):
             host.add(f"usr/share/qemu/{name}", file, 0o644)
     wrapped = image.Layer()
     wrapped.add("boot/guest.initrd", guest_path)
-    wrapped_path = workshop.path("wrapped.cpio.gz")
-    wrapped.write(wrapped_path)
+    wrapped_path = workshop.path("wrapped.cpio")
+    wrapped.write(wrapped_path, packed=True)
     return image.join(workshop.path("host.initrd"),
-                      [host.cached("arch-host"), wrapped_path, _ours(workshop, system, BINARIES)])
+                      [host.cached("arch-host", packed=True), wrapped_path,
+                       _ours(workshop, system, BINARIES, packed=True)])
 
 
 class ArchHost(Host):

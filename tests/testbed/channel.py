@@ -22,10 +22,11 @@ class Stream:
 
     The testbed listens and QEMU connects, so there is no socket file to wait for.
     why() is asked for an explanation when nothing comes; it also notices a dead machine.
+    lockups() says how often the machine's kernel has told of a CPU that is stuck; see _wait.
     """
 
-    def __init__(self, path, what, why=lambda: ""):
-        self.what, self.why = what, why
+    def __init__(self, path, what, why=lambda: "", lockups=lambda: 0):
+        self.what, self.why, self.lockups = what, why, lockups
         self._sock = None
         self._data = b""
         self._listener = socket.socket(socket.AF_UNIX)
@@ -37,9 +38,18 @@ class Stream:
         raise Failure(f"{self.what}: {problem}\n{self.why()}".rstrip())
 
     def _wait(self, fd, deadline):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([fd], [], [], left)[0]:
-            self.fail("no answer in time")
+        """A machine whose kernel tells of a stuck CPU twice while we wait, 26 s apart, will not answer any more."""
+        before = None
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.fail("no answer in time")
+            if select.select([fd], [], [], min(left, 5))[0]:
+                return
+            now = self.lockups()
+            before = now if before is None else before
+            if now >= before + 2:
+                self.fail("its host is locked up")
 
     def _fill(self, deadline):
         if self._sock is None:

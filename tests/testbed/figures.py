@@ -208,5 +208,6 @@ def rewrite(document, text):
     block = f"{BEGIN}\n{text}{END}\n"
     if BEGIN in document:
         before, _, rest = document.partition(BEGIN)
-        return before + block + rest.partition(END)[2].lstrip("\n")
+        after = rest.partition(END)[2].lstrip("\n")
+        return before + block + (f"\n{after}" if after else "")
     return document.rstrip("\n") + "\n\n" + block

@@ -76,8 +76,11 @@ class Layer:
             parts += [path, mode, content]
         return cache.digest(*parts)
 
-    def write(self, path):
-        """The same files give the same bytes: no time stamps, owners or inode numbers of ours."""
+    def write(self, path, packed=False):
+        """The same files give the same bytes: no time stamps, owners or inode numbers of ours.
+
+        packed: compressed. To unpack takes an emulated machine longer than to be given more.
+        """
         pack = zlib.compressobj(1, zlib.DEFLATED, 31)  # 31: a gzip header, without a time
         with open(path, "wb") as out:
             entries = self._entries() + [("TRAILER!!!", (0, b""))]
@@ -88,11 +91,14 @@ class Layer:
                 fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(encoded), 0)
                 head = b"070701" + b"".join(b"%08X" % f for f in fields) + encoded
                 for part in (head, data):
-                    out.write(pack.compress(part + bytes(-len(part) % 4)))
-            out.write(pack.flush())
+                    part += bytes(-len(part) % 4)
+                    out.write(pack.compress(part) if packed else part)
+            if packed:
+                out.write(pack.flush())
 
-    def cached(self, kind):
-        return cache.entry(kind, self.key() + ".cpio.gz", self.write)
+    def cached(self, kind, packed=False):
+        return cache.entry(kind, self.key() + (".cpio.gz" if packed else ".cpio"),
+                           lambda path: self.write(path, packed))
 
 
 def join(path, layers):

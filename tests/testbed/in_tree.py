@@ -2,6 +2,8 @@
 # What scenarios in_tree_… check of a QEMU that has trace-clock-sync compiled in, whatever its release.
 # No plugin is loaded, but where that is said; qemu-ga in the guest is the tree's, without extension.
 import qemu_tree
+import stock
+from libvirt_host import Libvirtd
 from measure import QGA_PORT, clock, exact, query, show, show_ok, start_qga, stop
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
@@ -114,6 +116,24 @@ def check_collector(t):
     assert clock(document, "mono_raw")[0]["offset"] < 0, document["clocks"]
     _check_markers(t, agent)
     stop(t.guest, pid)
+
+
+def check_libvirt(t):
+    """a libvirt domain of this QEMU, without any option: show finds the command, with KVM's own offset"""
+    # What QEMU looks for beside itself: firmware, and the TCG that libvirt has every QEMU try.
+    t.host.check(f"ln -sf ../seabios/bios-256k.bin {t.host.qemu_root}/usr/share/qemu/")
+    tcg = _tree(t).build / "accel-tcg-x86_64.so"
+    if tcg.exists():
+        modules = f"{t.host.qemu_root}/{stock.MULTIARCH}/qemu"
+        t.host.check(f"mkdir -p {modules}")
+        t.host.put(f"{modules}/{tcg.name}", tcg.read_bytes())
+    libvirtd = Libvirtd(t)
+    libvirtd.define("web1", emulator=f"{t.host.qemu_root}/usr/bin/qemu-system-x86_64")
+    libvirtd.virsh("start web1")
+    document = show_ok(t.host, "--domain web1 --connect qemu:///system --agent none")
+    row, = clock(document, "x86-tsc")
+    assert (row["offset"], row["bound"]) == (libvirtd.kvm_offset("web1"), 0), document
+    libvirtd.virsh("destroy web1")
 
 
 def _check_markers(t, agent):

@@ -38,6 +38,9 @@ done
 # Others may have got theirs after they were looked at, and before the control port was.
 link_ports
 
+# A system that has one of its own goes on with it; that starts the control loop, too.
+[ -x /lib/systemd/systemd ] && exec /lib/systemd/systemd
+
 /bin/control-loop /dev/virtio-ports/tcs.control
 echo "init: the control loop ended"
 poweroff -f

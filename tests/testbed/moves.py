@@ -18,6 +18,14 @@ def until_migrated(guest):
         time.sleep(0.1)
 
 
+def move(old, new, socket):
+    """A live migration over a socket of their machine, on which `new` waits (-incoming); it runs then, `old` stays, stopped."""
+    old.qmp("migrate-set-parameters", {"max-bandwidth": 10**9, "downtime-limit": 1000})
+    old.qmp("migrate", {"uri": f"unix:{socket}"})
+    until_migrated(old)
+    new.monitor.wait_event("RESUME", 60)
+
+
 def job(guest, command, arguments):
     """Runs a QMP job to its end."""
     guest.qmp(command, {"job-id": "job", **arguments})

@@ -2,6 +2,7 @@
 # Gets the stock parts the testbed is made of, none of which is installed on this machine:
 # Debian's kernel package, and QEMU with qemu-ga out of other Debian releases.
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,7 @@ RELEASE_KEEPS = ("usr/bin/qemu-system-x86_64", "usr/sbin/qemu-ga", MULTIARCH, "u
                  "usr/share/qemu/linuxboot_dma.bin", "usr/share/qemu/efi-virtio.rom")
 
 
-# What `measure` and kvm_apply run in the machines: real NTP, and trace-cmd. Only unpacked, because an
+# What `measure` and scenarios run in the machines: real NTP, and trace-cmd. Only unpacked, because an
 # installed chrony starts to steer this machine's clock. The other libraries they load come with QEMU.
 TOOLS = ("chrony", "libedit2", "libbsd0", "libmd0", "trace-cmd")
 
@@ -48,13 +49,22 @@ def installed(path):
     return Path(path)
 
 
+def package_fields(packages, field):
+    """{package: one field of what apt would install here}; asked once, because apt-cache takes its time."""
+    shown = run(["apt-cache", "show", "--no-all-versions", *packages], f"looking up {' '.join(packages)}")
+    found = {}
+    for paragraph in shown.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in paragraph.splitlines() if re.match(r"[\w-]+: ", line))
+        if field in lines:
+            found[lines["Package"]] = lines[field]
+    for package in packages:
+        if package not in found:
+            raise Unavailable(f"{package} has no {field}")
+    return found
+
+
 def package_field(package, field):
-    """One field of the package that apt would install here."""
-    for line in run(["apt-cache", "show", "--no-all-versions", package],
-                    f"looking up {package}").splitlines():
-        if line.startswith(field + ": "):
-            return line.partition(": ")[2]
-    raise Unavailable(f"{package} has no {field}")
+    return package_fields([package], field)[package]
 
 
 class Kernel:
@@ -104,7 +114,8 @@ def unpack_packages(packages, part):
 
 def unpacked(name, packages):
     """The directory into which packages of this machine's release are unpacked, and not installed."""
-    versions = [f"{p}_{package_field(p, 'Version')}" for p in packages]
+    found = package_fields(packages, "Version")
+    versions = [f"{p}_{found[p]}" for p in packages]
     return cache.entry(name, cache.digest(*versions), lambda part: unpack_packages(packages, part))
 
 

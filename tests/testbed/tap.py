@@ -71,7 +71,10 @@ class Context:
         raise Skip(reason)
 
     def emulator_fault(self):
-        """As of the first guest in L1 that has one; a kernel says so only after a while."""
+        """As of L1 or the first guest in it that has one; a kernel says so only after a while."""
+        fault = self._host and self._host.emulator_fault()
+        if fault:
+            return fault
         guests = self._host.guests if self._host else []
         deadline = time.monotonic() + STALL_SECONDS
         try:
@@ -81,6 +84,9 @@ class Context:
                     return faults[0] if faults else None
                 time.sleep(2)
         except Failure as e:
+            fault = self._host.emulator_fault()  # it may have been told of while we asked
+            if fault:
+                return fault
             self.note(f"whether the emulator is to blame cannot be seen: {e}")
         return None
 
@@ -109,7 +115,7 @@ def _explain(error):
 class Run:
     """One scenario's checks in order, each on what the earlier ones left in the Context.
 
-    Where the first check that fails does so beside a fault of the emulated processor (Guest.emulator_fault), all checks so far run
+    Where the first check that fails does so beside a fault of the emulated processor (emulator_fault of Host and Guest), all checks so far run
     again on a new L1, once; that is said aloud, and what fails then has failed.
     """
 

@@ -6,7 +6,7 @@ import re
 
 import traces
 from channel import Failure
-from measure import mount_tracefs
+from measure import mount_tracefs, wait_for
 
 CLOCK = "x86-tsc"
 PORT = 823
@@ -54,13 +54,27 @@ def error_ticks(vcpu, sample):
     return (corrected - truth + 2**63) % 2**64 - 2**63
 
 
+def record_command(guest, clock, options=""):
+    """record -A of host and guest by one clock, in the directory where it is run."""
+    return (f"trace-cmd record {options} -o host.dat -C {clock} {traces.EVENTS} "
+            f"-A {guest.name}@{guest.cid}:{PORT} -C {clock} -e sched -e irq")
+
+
+def start_record(host, guest, clock, options=""):
+    """Its pid, for traces.stop(), once both sides are traced and the guest has done something."""
+    pid = traces.start(host, record_command(guest, clock, options), "/run/host.log")
+    wait_for(host, f"[ $(cat {traces.KVM_ENABLED}) = 1 ]", 60)
+    wait_for(guest, "[ $(cat /sys/kernel/tracing/events/sched/enable) = 1 ]", 60)
+    guest.check(f"for n in 1 2 3 4 5 6; do {traces.LOAD}; done", 120)
+    return pid
+
+
 def beside(workshop, host, guest, clock, seconds=3):
     """A recording corrected by trace-cmd itself, then by `apply`: what `check` finds of both."""
     start_agent(guest)
     log = traces.Log(host, guest)
-    done = host.run(f"cd /run && rm -f host*.dat; trace-cmd record --tsync-interval 500 -o host.dat "
-                    f"-C {clock} {traces.EVENTS} -A {guest.name}@{guest.cid}:{PORT} -C {clock} "
-                    f"-e sched -e irq sleep {seconds} </dev/null", 120)
+    command = record_command(guest, clock, "--tsync-interval 500")
+    done = host.run(f"cd /run && rm -f host*.dat; {command} sleep {seconds} </dev/null", 120)
     said = done.out + done.err
     guest.run("killall trace-cmd")
     log.more()
@@ -68,7 +82,7 @@ def beside(workshop, host, guest, clock, seconds=3):
     if done.status != 0:
         raise Failure(f"trace-cmd record: status {done.status}: {said[-300:]}")
     here = workshop.directory / f"{guest.name}-{clock}-own"
-    here.mkdir()
+    here.mkdir(exist_ok=True)
     files = [traces.fetch(host, path, here / name) for path, name in
              ((log.path, "run.tcs"), ("/run/host.dat", "host.dat"),
               (f"/run/host-{guest.name}.dat", "guest.dat"))]

@@ -16,6 +16,7 @@ from measure import mount_tracefs, start_agent, wait_for, wait_with_log
 GUEST_CLOCKS = ("x86-tsc", "mono", "boot", "local")
 # What a guest does meanwhile: timers, sleeps, processes.
 LOAD = "for i in 1 2 3 4 5 6 7 8; do cat /proc/stat >/dev/null; usleep 60000; done"
+GUEST_SECONDS = 240  # for one recording in a guest
 CROSSINGS = ("kvm:kvm_entry", "kvm:kvm_exit")
 EVENTS = " ".join(f"-e {name}" for name in CROSSINGS)
 KVM_ENABLED = "/sys/kernel/tracing/events/kvm/kvm_entry/enable"
@@ -94,7 +95,7 @@ class HostTrace:
 
 def record_guest(guest, clock, load=LOAD):
     guest.check(f"cd /run && trace-cmd record -e sched -e irq -C {clock} -o {clock}.dat "
-                f"sh -c {shlex.quote(load)} 2>&1", 240)
+                f"sh -c {shlex.quote(load)} 2>&1", GUEST_SECONDS)
 
 
 def record_all(guest, clocks):

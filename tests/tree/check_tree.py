@@ -3,7 +3,7 @@
 # QEMU with trace-clock-sync in its tree, release by release: builds it, runs the tree's own tests that
 # touch the change and the tree's checkpatch, asks another target, and runs the testbed's scenario.
 # Prints TAP and ends with "N passed, N failed[, N skipped]".
-#   check_tree.py [--no-scenarios] BUILD [RELEASE…]
+#   check_tree.py BUILD [RELEASE…]
 import json
 import os
 import re
@@ -145,9 +145,7 @@ def check_release(release, counts):
 
 
 def main():
-    arguments = sys.argv[1:]
-    has_scenarios = arguments[0] != "--no-scenarios"
-    build, *releases = arguments[0 if has_scenarios else 1:]
+    build, *releases = sys.argv[1:]
     unknown = set(releases) - set(qemu_tree.RELEASES)
     if unknown:
         sys.exit(f"check-tree: no release {', '.join(unknown)}; "
@@ -155,7 +153,7 @@ def main():
     counts = Counts()
     for release in releases or qemu_tree.RELEASES:
         tree = check_release(release, counts)
-        if tree and has_scenarios:
+        if tree:
             counts.add(*scenario(build, tree))
     skipped = f", {counts.skipped} skipped" if counts.skipped else ""
     print(f"{counts.passed} passed, {counts.failed} failed{skipped}")

@@ -211,6 +211,26 @@ static void test_interrupted(void)
     tcs_counter_epochs_clear(&epochs);
 }
 
+/* Another one before the first, which is learnt later. */
+static void test_begin_at_first(void)
+{
+    struct tcs_counter_epochs epochs = { .n = 0 };
+
+    tcs_counter_epochs_begin_at_first(&epochs);
+    take(&epochs, 1000, 1000, 0, 0, false);
+    finish(&epochs);
+    assert_at(&epochs, 1, 1, 1, 1);
+    tcs_counter_epochs_begin_at_first(&epochs);
+    take(&epochs, 2000, 2010, -1000, 0, true);
+    finish(&epochs);
+    assert_unknown_at(&epochs, 999, 999);
+    assert_unknown_at(&epochs, 1000, 1001);
+    assert_no_when(&epochs, 999, -ENODATA);
+    assert_at(&epochs, 2010, 3000, 1010, 2000);
+    assert_when(&epochs, 1500, 2500, 2500);
+    tcs_counter_epochs_clear(&epochs);
+}
+
 /* All reads of one mapping bound it together. */
 static void test_bounds(void)
 {
@@ -267,6 +287,7 @@ int main(int argc, char **argv)
     g_test_add_func("/counter-epochs/again", test_again);
     g_test_add_func("/counter-epochs/there-and-back", test_there_and_back);
     g_test_add_func("/counter-epochs/interrupted", test_interrupted);
+    g_test_add_func("/counter-epochs/begin-at-first", test_begin_at_first);
     g_test_add_func("/counter-epochs/bounds", test_bounds);
     g_test_add_func("/counter-epochs/wrap", test_wrap);
     return g_test_run();

@@ -7,7 +7,7 @@ import machines
 import tracecmd
 import traces
 from channel import Failure
-from measure import start_agent, wait_for
+from measure import start_agent
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
@@ -35,11 +35,7 @@ def check_record(t):
     traces.prepare(t.host, t.vm)
     tracecmd.start_agent(t.vm)
     log = traces.Log(t.host, t.vm, (CLOCK,))
-    pid = traces.start(t.host, f"trace-cmd record -o host.dat -C {CLOCK} {traces.EVENTS} -A g1@3:"
-                       f"{tracecmd.PORT} -C {CLOCK} -e sched -e irq", "/run/host.log")
-    wait_for(t.host, f"[ $(cat {traces.KVM_ENABLED}) = 1 ]", 60)
-    wait_for(t.vm, "[ $(cat /sys/kernel/tracing/events/sched/enable) = 1 ]", 60)
-    t.vm.check(f"for n in 1 2 3 4 5 6; do {traces.LOAD}; done", 120)
+    pid = tracecmd.start_record(t.host, t.vm, CLOCK)
     log.more()
     t.vm.qmp("system_reset")
     revive(t)

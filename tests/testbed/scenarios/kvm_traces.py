@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real traces of a host and of a guest that is scaled and moves to another QEMU while it is traced:
-each side's log puts its part on the host's timeline. kvm_apply has more pairs of clocks."""
+each side's log puts its part on the host's timeline. kvm_traces_4 and scripts/measure have more pairs of clocks."""
 import shutil
 import time
 
 import howto
+import moves
 import traces
 from machines import Guest
 from measure import wait_for
-from moves import migration, until_migrated
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
@@ -39,6 +39,11 @@ def check_howto(t):
     t.note(howto.run(t.host, t.vm))
 
 
+def check_readme(t):
+    """README's commands for a VM without libvirt, and the examples of --help"""
+    t.note(howto.readme(t.host, t.vm))
+
+
 def side(t, title, here, log, host_clock, clock):
     """What is to be known of one side's part of a trace that saw a move."""
     files = [here / f"{title}-{name}" for name in ("host.dat", "guest.dat")]
@@ -62,11 +67,8 @@ def move(t, number, host_clock, clock):
     wait_for(old, "[ $(cat /sys/kernel/tracing/events/sched/enable) = 1 ]", 60)
     before.more()
     time.sleep(2)
-    old.qmp("migrate-set-parameters", {"max-bandwidth": 10**9, "downtime-limit": 1000})
-    old.qmp("migrate", {"uri": f"unix:{SOCKET}"})
-    until_migrated(old)
-    new.monitor.wait_event("RESUME", 60)
-    t.note(f"moved: {migration(new)}")
+    moves.move(old, new, SOCKET)
+    t.note(f"moved: {moves.migration(new)}")
     traces.wait_for_agent(t.host, new)
     after = traces.Log(t.host, new, (clock,))
     time.sleep(2)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two libvirt domains on real KVM under one `record --all`: one of them is reset, saved and
 restored, and each log is held against what KVM itself says of that domain's counter."""
-import json
 import time
 
-import libvirt_host
+from libvirt_host import DomainLog, Libvirtd, mapping_at
 from machines import PLUGIN
 from measure import wait_for
 
@@ -12,51 +11,17 @@ NEEDS = ("qemu-plugin/trace-clock-sync.so", "collector/trace-clock-sync")
 HOST = {"libvirt": True}
 VMS = ("web1", "web2")
 RUNS = "/run/runs"
-TICKS = "host:x86-tsc guest:x86-tsc"
-
-
-def virsh(t, words, timeout=120):
-    start = time.monotonic()
-    out = t.host.check(f"virsh -c qemu:///system {words}", timeout)
-    t.note(f"virsh {words}: {time.monotonic() - start:.1f} s")
-    return out
-
-
-def kvm_offset(t, vm):
-    return libvirt_host.kvm_offset(t.host, vm)
-
-
-def samples(t, vm):
-    return [json.loads(line) for line in t.host.get(f"{RUNS}/{vm}.tcs").splitlines()[1:]]
-
-
-def more(t, vm, count=4):
-    """Returns when so many samples have been added."""
-    lines = int(t.host.check(f"wc -l <{RUNS}/{vm}.tcs"))
-    wait_for(t.host, f"[ $(wc -l <{RUNS}/{vm}.tcs) -ge {lines + count} ]", 60)
-
-
-def mapped(t, vm, values):
-    """[(value, low, high) or None where it is unknown]."""
-    result = t.host.run(f"trace-clock-sync map {RUNS}/{vm}.tcs {TICKS} "
-                        + " ".join(map(str, values)), 60)
-    rows = [line.split() for line in result.out.splitlines()]
-    assert len(rows) == len(values) and "warning" not in result.err, (result.out, result.err)
-    return [None if row[0] == "unknown" else tuple(int(w) for w in row[:3]) for row in rows]
 
 
 def check_start(t):
     """libvirtd starts two domains on KVM"""
-    try:
-        libvirt_host.start(t.host)
-        for vm in VMS:
-            libvirt_host.define(t.host, vm, PLUGIN)
-            virsh(t, f"start {vm}")
-    except Exception:
-        t.note(libvirt_host.logs(t.host))
-        raise
+    t.libvirtd = Libvirtd(t)
+    for vm in VMS:
+        t.libvirtd.define(vm, PLUGIN)
+        t.libvirtd.virsh(f"start {vm}")
     # Of real KVM, or this fails.
-    t.note({vm: kvm_offset(t, vm) for vm in VMS})
+    t.note({vm: t.libvirtd.kvm_offset(vm) for vm in VMS})
+    t.web1, t.web2 = (DomainLog(t.host, f"{RUNS}/{vm}.tcs") for vm in VMS)
 
 
 def check_record(t):
@@ -68,58 +33,52 @@ def check_record(t):
     t.truth = []     # of web1: (its QEMU's offset, samples so far, and once that was known)
 
     def settled():
-        begin = len(samples(t, "web1"))
-        offset = kvm_offset(t, "web1")
-        more(t, "web1")
-        assert kvm_offset(t, "web1") == offset
-        t.truth.append((offset, begin, len(samples(t, "web1"))))
-    other = kvm_offset(t, "web2")
+        begin = len(t.web1.samples())
+        offset = t.libvirtd.kvm_offset("web1")
+        t.web1.more()
+        assert t.libvirtd.kvm_offset("web1") == offset
+        t.truth.append((offset, begin, len(t.web1.samples())))
+    other = t.libvirtd.kvm_offset("web2")
     settled()
-    virsh(t, "reset web1")
-    more(t, "web1", 2)
+    t.libvirtd.virsh("reset web1")
+    t.web1.more(2)
     # KVM takes what would move a TSC by less than a second for no move at all.
     time.sleep(5)
     settled()
-    count, start = len(samples(t, "web2")), time.monotonic()
-    virsh(t, "save web1 /run/web1.saved")
-    virsh(t, "restore /run/web1.saved")
-    more(t, "web1", 2)
+    count, start = len(t.web2.samples()), time.monotonic()
+    t.libvirtd.virsh("save web1 /run/web1.saved")
+    t.libvirtd.virsh("restore /run/web1.saved")
+    t.web1.more(2)
     seconds = time.monotonic() - start
-    count = len(samples(t, "web2")) - count
+    count = len(t.web2.samples()) - count
     settled()
     t.note(f"{count} samples of the other domain meanwhile, in {seconds:.1f} s")
-    more(t, "web2")
+    t.web2.more()
     t.host.check("kill -INT $(cat /run/record.pid)")
     wait_for(t.host, "[ ! -d /proc/$(cat /run/record.pid) ]", 60)
     said = t.host.get("/run/record.log")
     t.note(said)
     assert "web1 is sampled again" in said and "web2: " not in said, said
     assert count >= 2, count
-    assert kvm_offset(t, "web2") == other
+    assert t.libvirtd.kvm_offset("web2") == other
     t.other = other
 
 
 def check_logs(t):
     """each sample and what map makes of it is KVM's own offset, then and there"""
-    log = samples(t, "web2")
+    log = t.web2.samples()
     assert {s["qmp-after"]["vcpus"][0]["offset"] for s in log} == {t.other}
     ticks = [s["qmp-after"]["vcpus"][0]["counter-before"] for s in log]
     between = [(a + b) // 2 for a, b in zip(ticks, ticks[1:])]
-    for tick, row in zip(ticks + between, mapped(t, "web2", ticks + between)):
+    for tick, row in zip(ticks + between, t.web2.map(ticks + between)):
         assert row == ((tick + t.other) % 2**64,) * 3, (tick, row)
-    log = samples(t, "web1")
+    log = t.web1.samples()
     ticks = [s["qmp-after"]["vcpus"][0]["counter-before"] for s in log]
     assert len({offset for offset, _, _ in t.truth}) == len(t.truth), t.truth
     for offset, begin, end in t.truth:
         # The first was perhaps under way when KVM was asked.
-        for tick, row in zip(ticks[begin + 1:end], mapped(t, "web1", ticks[begin + 1:end])):
+        for tick, row in zip(ticks[begin + 1:end], t.web1.map(ticks[begin + 1:end])):
             assert row == ((tick + offset) % 2**64,) * 3, (offset, tick, row)
-
-
-def mapping_at(reply, tick):
-    """The offset that a QEMU's history has for that time; None: before its beginning."""
-    known = [e["offset"] for e in reply["epochs"] if e["host-counter"] <= tick]
-    return known[-1] if known else None
 
 
 def check_gap(t):
@@ -127,14 +86,14 @@ def check_gap(t):
 
     Unknown for sure is what was before the new QEMU began.
     """
-    replies = [s["qmp-after"] for s in samples(t, "web1")]
+    replies = [s["qmp-after"] for s in t.web1.samples()]
     for old, new in zip(replies, replies[1:]):
         first, last = (r["vcpus"][0]["counter-after"] for r in (old, new))
         if old["generation"] == new["generation"] and \
                 old["vcpus"][0]["thread-id"] == new["vcpus"][0]["thread-id"]:
             continue
         at = [first + (last - first) * i // 16 for i in range(1, 16)]
-        rows = mapped(t, "web1", at)
+        rows = t.web1.map(at)
         t.note([(e["cause"], e["host-counter"] - first) for e in new["epochs"]])
         t.note(f"{rows.count(None)} of {len(rows)} times unknown, of {last - first} ticks")
         for tick, row in zip(at, rows):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The testbed itself, with nothing but stock parts: if this fails, look here first."""
+import time
+
+from channel import Failure
 
 
 def check_host(t):
@@ -41,3 +44,20 @@ def check_four_vcpus(t):
     guest.qmp("stop")
     guest.monitor.wait_event("STOP")
     guest.quit()
+
+
+def check_lockup(t):
+    """where the host's kernel says that a CPU is stuck, nothing waits for it any more, and the emulator is to blame"""
+    assert t.host.emulator_fault() is None
+    t.host.check("(for n in 1 2 3; do sleep 6; echo '<0>watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [fake]' "
+                 ">/dev/kmsg; done) >/dev/null 2>&1 &")
+    start = time.monotonic()
+    try:
+        t.host.run("sleep 100", timeout=100)
+    except Failure as e:
+        t.note(e)
+        assert "locked up" in str(e) and time.monotonic() - start < 60
+    else:
+        raise Failure("it waited")
+    fault = t.emulator_fault()
+    assert "soft lockup - CPU#1 stuck for 26s! [fake]" in fault, fault
