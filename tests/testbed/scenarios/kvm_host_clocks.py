@@ -2,6 +2,7 @@
 """The host's own ftrace clocks on real KVM: `show --host-clock`, and in recordings."""
 import json
 
+from instances import instances, instances_gone
 from measure import SCHEMA, exact, mount_tracefs, show, show_ok, start_agent, wait_for
 from lines import line_at, swapped
 
@@ -9,13 +10,8 @@ NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
 GUEST_CLOCKS = ("local", "global", "perf", "uptime", "mono")
 HOST_CLOCKS = ("local@0", "local@1", "global", "perf", "uptime", "boot")
-OURS = "/sys/kernel/tracing/instances/trace-clock-sync.*"
 ROUNDS = 6
 LOG = "/run/clocks.tcs"
-
-
-def instances(machine):
-    return machine.check(f"ls -d {OURS} 2>/dev/null || true").split()
 
 
 def named(option, names):
@@ -75,7 +71,7 @@ def check_show(t):
         rows += document["clocks"]
     collect(t.guest_boxes, read_clocks(t.guest, shift))
     collect(t.host_boxes, read_clocks(t.host))
-    assert not instances(t.host)
+    assert not instances(t.host), instances(t.host)
     for guest in GUEST_CLOCKS:
         for host in HOST_CLOCKS:
             pairs = [r for r in rows if (r["guest"], r["host"]) == (guest, host)]
@@ -148,7 +144,7 @@ def check_record(t):
                        "--host-clock counter </dev/null >/run/record.log 2>&1 & echo $!").strip()
     wait_for(t.host, f"[ $(wc -l <{LOG}) -gt 6 ]", 60)
     # perf and global are read off the perf page: no instance for those.
-    made = sorted(path.rsplit(".", 1)[1] for path in instances(t.host))
+    made = sorted(name.rsplit(".", 1)[1] for name in instances(t.host))
     assert made == ["counter", "local", "uptime"], made
     boxes = {}
     for _ in range(ROUNDS):
@@ -157,7 +153,7 @@ def check_record(t):
     wait_for(t.host, f"[ $(wc -l <{LOG}) -gt {lines + 2} ]", 60)
     t.host.check(f"kill -TERM {pid}")
     wait_for(t.host, f"[ ! -d /proc/{pid} ]", 30)
-    wait_for(t.host, f"! ls -d {OURS}")
+    instances_gone(t.host)
     t.note(t.host.get("/run/record.log").strip())
     for name in HOST_CLOCKS:
         first = convert(t, "host:x86-tsc", f"host:{name}", [b["before"] for b in boxes[name]])
@@ -198,7 +194,7 @@ def check_killed(t):
     wait_for(t.host, f"[ $(wc -l <{log}) -gt 4 ]")
     assert len(instances(t.host)) == 2, instances(t.host)
     t.host.check(f"kill -KILL {pid}")
-    wait_for(t.host, f"! ls -d {OURS}")
+    instances_gone(t.host)
 
 
 def check_unread(t):

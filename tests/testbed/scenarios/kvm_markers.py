@@ -3,15 +3,14 @@
 import json
 import statistics
 
-from measure import (CLOCKS, QGA_PORT, SCHEMA, show, start_agent, start_qga, straight_line_through,
-                     wait_for)
+from instances import helpers, helpers_gone, instances, instances_gone
+from measure import CLOCKS, QGA_PORT, SCHEMA, show, start_agent, start_qga, straight_line_through
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "guest-agent/qga-extension.so", "collector/trace-clock-sync",
          "tests/testbed/marker-probe")
 MARKED = ("local", "global", "perf", "uptime", "counter")
 READINGS = 100
-OURS = "/sys/kernel/tracing/instances/trace-clock-sync.*"
 NAMES = ("x86-tsc", *CLOCKS, *MARKED, "ppc-tb")  # ftrace's own are read only by name
 BY_NAME = f"--clocks {','.join(NAMES)}"
 NS_PER_USER_TICK = 10_000_000  # what one unit of `uptime` in a trace is
@@ -43,14 +42,6 @@ def ask(machine, port, times=1):
     replies = [json.loads(line) for line in out.splitlines()]
     assert len(replies) == times and all("return" in r for r in replies), out
     return [SCHEMA.check_reply("guest-get-trace-clocks", r["return"]) for r in replies]
-
-
-def instances(machine):
-    return set(machine.check(f"ls -d {OURS} 2>/dev/null || true").split())
-
-
-def gone(machine, pid):
-    wait_for(machine, f"! ls -d {OURS.replace('*', f'{pid}.*')}")
 
 
 def probe(machine, clock, cpu, readings=READINGS, samples=8):
@@ -141,7 +132,7 @@ def check_all(t):
         assert found["uptime"]["value"] % NS_PER_USER_TICK == 0, found
         assert found["uptime"]["resolution-ns"] > NS_PER_USER_TICK, found
         assert all(found[name]["resolution-ns"] == 1 for name in MARKED[:3]), found
-    assert not instances(t.guest)
+    assert not instances(t.guest), instances(t.guest)
 
 
 def check_consistent(t):
@@ -191,7 +182,7 @@ def check_lifecycle(t):
     guest = t.guest
     for signal in ("TERM", "KILL"):
         pid = start_agent(guest, "tcp:127.0.0.1:4000")
-        assert not instances(guest)
+        assert not instances(guest), instances(guest)
         ask(guest, 4000)
         before = instances(guest)
         assert len(before) == len(MARKED), before
@@ -201,8 +192,8 @@ def check_lifecycle(t):
         once(guest)
         assert instances(guest) == before
         guest.check(f"kill -{signal} {pid}")
-        gone(guest, pid)
-        wait_for(guest, "! grep -l ^trace-clock-tid /proc/[0-9]*/comm")
+        instances_gone(guest, pid)
+        helpers_gone(guest)
 
 
 def check_stale(t):
@@ -210,9 +201,9 @@ def check_stale(t):
     guest = t.guest
     pid = start_agent(guest, "tcp:127.0.0.1:4000")
     ask(guest, 4000)
-    helpers = guest.check("grep -l ^trace-clock-tid /proc/[0-9]*/comm").split()
-    assert len(helpers) == 1, helpers
-    guest.check(f"kill -9 {helpers[0].split('/')[2]}")
+    found = helpers(guest)
+    assert len(found) == 1, found
+    guest.check(f"kill -9 {found[0]}")
     guest.check(f"kill -9 {pid}; while [ -d /proc/{pid} ]; do usleep 20000; done; usleep 200000")
     left = instances(guest)
     assert len(left) == len(MARKED), left
@@ -229,7 +220,7 @@ def check_qga(t):
     assert len(instances(t.guest)) == len(MARKED), instances(t.guest)
     assert all(f".{pid}." in name for name in instances(t.guest)), (pid, instances(t.guest))
     t.guest.check(f"kill -KILL {pid}")
-    gone(t.guest, pid)
+    instances_gone(t.guest, pid)
 
 
 def check_memory(t):
@@ -252,11 +243,11 @@ def check_idle(t):
     pid = start_agent(t.guest, "tcp:127.0.0.1:4000")
     ask(t.guest, 4000)
     assert instances(t.guest)
-    wait_for(t.guest, f"! ls -d {OURS}", seconds=50)
+    instances_gone(t.guest, seconds=50)
     ask(t.guest, 4000)
     assert len(instances(t.guest)) == len(MARKED)
     t.guest.check(f"kill -TERM {pid}")
-    gone(t.guest, pid)
+    instances_gone(t.guest, pid)
 
 
 def check_perf_page(t):
