@@ -3,6 +3,7 @@
 #
 # Both vanish while one looks, an instance under emulation a second after the other. So a look never takes an error for
 # "there is none": what `ls` and `grep` say of a name that has just gone is a failure as well. It is the output that tells.
+from channel import Failure
 from measure import wait_for
 
 DIRECTORY = "/sys/kernel/tracing/instances"
@@ -19,7 +20,7 @@ def instances(machine):
 
 def instances_gone(machine, pid=None, seconds=20):
     """Returns when no instance is left: of the process, or of any."""
-    wait_for(machine, f"! {_list(pid)}", seconds)
+    _wait(machine, f"! {_list(pid)}", seconds)
 
 
 def helpers(machine):
@@ -28,4 +29,15 @@ def helpers(machine):
 
 
 def helpers_gone(machine):
-    wait_for(machine, f'[ -z "$({HELPERS})" ]')
+    _wait(machine, f'[ -z "$({HELPERS})" ]', 20)
+
+
+def _wait(machine, condition, seconds):
+    """wait_for, whose failure says what is left, and where in the kernel those are who should remove it."""
+    try:
+        wait_for(machine, condition, seconds)
+    except Failure as e:
+        left = machine.run(f"ls {DIRECTORY}; "
+                           "for c in $(grep -l ^trace-clock /proc/[0-9]*/comm 2>/dev/null); do "
+                           "p=${c%/comm}; cat $p/comm $p/stat $p/stack; done; dmesg | tail -n 5")
+        raise Failure(f"{e}\nleft are:\n{left.out}{left.err}") from e
