@@ -79,7 +79,8 @@ def mount_tracefs(machine):
 def start_agent(machine, listen, program="trace-clock-agent"):
     """trace-clock-agent in a guest (or in L1); returns its pid once it listens."""
     log = "/run/agent-" + "".join(c if c.isalnum() else "-" for c in listen)
-    pid = machine.check(f"{program} --listen {shlex.quote(listen)} "
+    # Another agent may have written there; its word is not to be taken for this one's.
+    pid = machine.check(f"rm -f {log}; {program} --listen {shlex.quote(listen)} "
                         f"</dev/null >{log} 2>&1 & echo $!").strip()
     wait_with_log(machine, f"grep 'listening on' {log}", log)
     return int(pid)
