@@ -4,7 +4,7 @@ begins an epoch with its cause on the new side, and the old side keeps its numbe
 import time
 
 from machines import Guest
-from measure import exact, query, wait_for
+from measure import exact, query, reset_stopped
 from moves import SNAPSHOT, add_disk, job, migration, until_migrated
 from recording import Recording, since, sound
 
@@ -169,8 +169,6 @@ def check_load_stopped(t):
     assert t.vm.check("cat /run/now") == "then\n"
     assert truth(t.vm)["generation"] == after["generation"]
     t.vm.qmp("set-action", {"reboot": "reset"})
-    t.vm.qmp("system_reset")
-    wait_for(t.host, f"[ $(cat /sys/kernel/debug/kvm/{t.vm.pid}-*/vcpu0/tsc-offset) != "
-                     f"{after['vcpus'][0]['offset']} ]")
+    reset_stopped(t.vm)
     reset = truth(t.vm)
     assert since(after, reset) == [(n, "reset") for n in range(VCPUS)], reset["epochs"]

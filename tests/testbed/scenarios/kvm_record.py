@@ -2,7 +2,7 @@
 """trace-clock-sync record and map on real KVM, held against readings taken apart from them."""
 import json
 
-from measure import CLOCKS, SCHEMA, exact, start_agent, wait_for
+from measure import CLOCKS, SCHEMA, exact, reset_stopped, start_agent, wait_for
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
@@ -97,10 +97,11 @@ def check_reset(t):
     wait_for(t.host, f"[ $(wc -l <{log}) -gt 5 ]")
     before = exact(t.guest)
     more_samples(t, log)  # what was asked apart from the recording lies within it
-    t.guest.qmp("system_reset")
+    reset_stopped(t.guest)
     more_samples(t, log)
     after = exact(t.guest)
     more_samples(t, log)
+    t.guest.qmp("cont")
     t.note(f"epochs: {after['epochs']}")
     assert after["generation"] > before["generation"], (before, after)
     assert before["vcpus"][0]["offset"] != after["vcpus"][0]["offset"], after
