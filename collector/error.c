@@ -40,6 +40,11 @@ char *tcs_error_file_advice(int error_number, const char *kind)
     case ENOSPC:
     case EDQUOT:
         return g_strdup("make room, or use another file system");
+    case EFBIG:
+        return g_strdup("allow larger files (ulimit -f), or use another file "
+                        "system");
+    case EEXIST:
+        return g_strdup("remove it or name another");
     case ENOENT:
     case ENOTDIR:
     case EISDIR:
@@ -58,8 +63,9 @@ void tcs_error_rephrase(GError *error, char *message)
 
 char *tcs_error_write_advice(const GError *failure)
 {
-    static const int numbers[] = { EACCES,  EPERM,  EROFS, ENOSPC,      ENOENT,
-                                   ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG };
+    static const int numbers[] = { EACCES, EPERM,  EROFS,       ENOSPC,
+                                   EFBIG,  EEXIST, ENOENT,      ENOTDIR,
+                                   EISDIR, ELOOP,  ENAMETOOLONG };
 
     for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
         if (g_error_matches(failure, G_FILE_ERROR,

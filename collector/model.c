@@ -287,8 +287,13 @@ static gboolean time_at(const TcsModelClock *clock,
                     clock->name);
         return FALSE;
     }
+    if (span.hi < 0) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
+                    "unknown: %s began later than that", clock->name);
+        return FALSE;
+    }
     *ret_lo = (guint64)MAX(span.lo, 0);
-    *ret_hi = (guint64)MAX(span.hi, 0);
+    *ret_hi = (guint64)span.hi;
     return TRUE;
 }
 

@@ -130,7 +130,10 @@ static gboolean parse_around(const TcsPlotRangeText *text, gboolean is_ticks,
     }
     *ret_from = at - MIN(at, width / 2);
     if (!g_uint64_checked_add(ret_to, *ret_from, MAX(width, 2))) {
-        return set_usage(error, "width", text->width, "it is too large");
+        return text->width
+                   ? set_usage(error, "width", text->width, "it is too large")
+                   : set_usage(error, "around", text->around,
+                               "it is too large");
     }
     return TRUE;
 }

@@ -163,22 +163,43 @@ static gboolean make_directory(const TcsRecordOptions *options,
     return TRUE;
 }
 
-/* What would fail when the VM has answered fails before it is asked. */
-static gboolean check_place(const char *path, GError **error)
+/* errno of what would make creating a file there fail, or 0. */
+static int obstacle(const char *path)
 {
     g_autofree char *directory = g_path_get_dirname(path);
 
-    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+    if (*path == '\0') {
+        return ENOENT;
+    }
+    if (g_file_test(directory, G_FILE_TEST_EXISTS) &&
+        !g_file_test(directory, G_FILE_TEST_IS_DIR)) {
+        return ENOTDIR;
+    }
+    return g_access(directory, W_OK | X_OK) < 0 ? errno : 0;
+}
+
+/* What would fail when the VM has answered fails before it is asked. */
+static gboolean check_place(const char *path, GError **error)
+{
+    GStatBuf status;
+    int why;
+
+    if (g_lstat(path, &status) == 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "%s exists; a log is never overwritten: remove it or "
-                    "name another",
+                    S_ISDIR(status.st_mode)
+                        ? "%s is a directory; name a file in it"
+                        : "%s exists; a log is never overwritten: remove it or "
+                          "name another",
                     path);
         return FALSE;
     }
-    if (g_access(directory, W_OK | X_OK) < 0) {
+    why = obstacle(path);
+    if (why) {
+        g_autofree char *advice =
+            tcs_error_file_advice(why, "a file in a directory that exists");
+
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "cannot make %s in the directory %s: %s", path, directory,
-                    g_strerror(errno));
+                    "cannot make '%s': %s; %s", path, g_strerror(why), advice);
         return FALSE;
     }
     return TRUE;

@@ -63,8 +63,12 @@ static gboolean copy_bytes(int from, int to, const char *path, GError **error)
 static int create_copy(TcsTraceFile *file)
 {
     g_autofree char *directory = g_path_get_dirname(file->new_path);
-    int copy = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int copy = -1;
 
+    /* It gets its name by way of /proc, see name_copy(). */
+    if (access("/proc/self/fd", X_OK) == 0) {
+        copy = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    }
     if (copy < 0) {
         file->copy_path = g_strconcat(file->new_path, ".XXXXXX", NULL);
         copy = g_mkstemp_full(file->copy_path, O_RDWR | O_CLOEXEC, 0600);
@@ -89,7 +93,7 @@ static gboolean make_copy(TcsTraceFile *file, const char *new_path,
     struct stat status;
     int copy;
 
-    if (g_file_test(new_path, G_FILE_TEST_EXISTS)) {
+    if (lstat(new_path, &status) == 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
                     "%s exists; it is not overwritten: remove it or name "
                     "another",
@@ -177,11 +181,25 @@ TcsTraceFile *tcs_trace_file_open_to_extend(const char *path,
     return g_steal_pointer(&file);
 }
 
+/* If it is still ours. */
+static void take_name_away(const TcsTraceFile *file)
+{
+    struct stat ours, named;
+
+    if (fstat(file->fd, &ours) == 0 && lstat(file->new_path, &named) == 0 &&
+        ours.st_dev == named.st_dev && ours.st_ino == named.st_ino) {
+        unlink(file->new_path);
+    }
+}
+
 void tcs_trace_file_free(TcsTraceFile *file)
 {
     if (file) {
         if (file->copy_path) {
             unlink(file->copy_path);
+        }
+        if (file->is_named && !file->is_kept) {
+            take_name_away(file);
         }
         if (file->fd >= 0) {
             close(file->fd);
@@ -201,20 +219,37 @@ gboolean tcs_trace_file_append(TcsTraceFile *file,
     const char *why;
     int ret = tcs_trace_dat_append(&file->dat, options, &why);
 
+    if (ret < 0 && file->new_path) {
+        errno = -ret;
+        return set_failed(error, "cannot write", file->new_path, A_FILE);
+    }
     if (ret < 0) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s: %s",
-                    file->new_path ? file->new_path : file->path, why,
-                    g_strerror(-ret));
+        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE, "%s: %s: %s", file->path,
+                    why, g_strerror(-ret));
         return FALSE;
     }
-    if (file->new_path && !name_copy(file)) {
+    return TRUE;
+}
+
+gboolean tcs_trace_file_name(TcsTraceFile *file, GError **error)
+{
+    if (!file->new_path) {
+        return TRUE;
+    }
+    if (!name_copy(file)) {
         return set_failed(error, "cannot create", file->new_path, A_FILE);
     }
+    file->is_named = TRUE;
     if (file->copy_path) {
         unlink(file->copy_path);
         g_clear_pointer(&file->copy_path, g_free);
     }
     return TRUE;
+}
+
+void tcs_trace_file_keep(TcsTraceFile *file)
+{
+    file->is_kept = TRUE;
 }
 
 gboolean tcs_trace_file_is_same(const char *a, const char *b)
@@ -223,4 +258,14 @@ gboolean tcs_trace_file_is_same(const char *a, const char *b)
 
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
            x.st_ino == y.st_ino;
+}
+
+gboolean tcs_trace_file_is_same_place(const char *a, const char *b)
+{
+    g_autofree char *a_in = g_path_get_dirname(a);
+    g_autofree char *b_in = g_path_get_dirname(b);
+    g_autofree char *a_name = g_path_get_basename(a);
+    g_autofree char *b_name = g_path_get_basename(b);
+
+    return g_str_equal(a_name, b_name) && tcs_trace_file_is_same(a_in, b_in);
 }

@@ -17,6 +17,7 @@ typedef struct {
     struct tcs_trace_dat dat;
     char *copy_path; /* where a copy is being made that has a name, or NULL */
     char *new_path;  /* its name once it is whole */
+    gboolean is_named, is_kept; /* of a copy */
 } TcsTraceFile;
 
 /* Opens and reads a file that is not to be extended. TCS_ERROR_FILE. */
@@ -37,13 +38,24 @@ TcsTraceFile *tcs_trace_file_open_to_extend(const char *path,
 void tcs_trace_file_free(TcsTraceFile *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TcsTraceFile, tcs_trace_file_free)
 
-/* Adds the options, and names the copy where it is one. TCS_ERROR_FILE. */
+/* Adds the options. TCS_ERROR_FILE. */
 gboolean tcs_trace_file_append(TcsTraceFile *file,
                                const struct tcs_trace_dat_options *options,
                                GError **error);
 
+/*
+ * Gives a copy its name, until tcs_trace_file_free() takes that away again if
+ * tcs_trace_file_keep() was not called meanwhile. TCS_ERROR_FILE. Of a file
+ * that is extended in place there is nothing to do.
+ */
+gboolean tcs_trace_file_name(TcsTraceFile *file, GError **error);
+void tcs_trace_file_keep(TcsTraceFile *file);
+
 /* Whether two paths lead to the same file. */
 gboolean tcs_trace_file_is_same(const char *a, const char *b);
+
+/* Whether files that are to be made at two paths would be one. */
+gboolean tcs_trace_file_is_same_place(const char *a, const char *b);
 
 G_END_DECLS
 

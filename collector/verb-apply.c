@@ -60,7 +60,8 @@ static gboolean check_options(const Options *options, GError **error)
     } else if (options->host_output && !traces->host) {
         wrong = "--host-output takes --host";
     } else if (options->output && options->host_output &&
-               g_str_equal(options->output, options->host_output)) {
+               tcs_trace_file_is_same_place(options->output,
+                                            options->host_output)) {
         wrong = "--output and --host-output are one file";
     } else if (traces->host &&
                tcs_trace_file_is_same(traces->guest, traces->host)) {
@@ -249,9 +250,35 @@ static void add_shifts(const Apply *apply, guint64 host_id,
     tcs_trace_dat_add_time_shift(options, host_id, shifts, n);
 }
 
+/*
+ * The host's first: by itself it changes nothing that is shown. Copies get
+ * their names when nothing is left that is likely to fail, and keep them when
+ * nothing is at all.
+ */
+static gboolean write_both(TcsTraceFile *guest,
+                           const struct tcs_trace_dat_options *guest_options,
+                           TcsTraceFile *host,
+                           const struct tcs_trace_dat_options *host_options,
+                           GError **error)
+{
+    const gboolean is_copy = guest->new_path != NULL;
+
+    if ((host && !tcs_trace_file_append(host, host_options, error)) ||
+        (is_copy && !tcs_trace_file_append(guest, guest_options, error)) ||
+        (host && !tcs_trace_file_name(host, error)) ||
+        (!is_copy && !tcs_trace_file_append(guest, guest_options, error)) ||
+        !tcs_trace_file_name(guest, error)) {
+        return FALSE;
+    }
+    tcs_trace_file_keep(guest);
+    if (host) {
+        tcs_trace_file_keep(host);
+    }
+    return TRUE;
+}
+
 static gboolean write_files(const Apply *apply, GError **error)
 {
-    const gboolean host_too = apply->host && !apply->is_host_left;
     struct tcs_trace_dat_options guest, host = { 0 };
     guint64 guest_id, host_id = 0;
     gboolean ok;
@@ -266,9 +293,8 @@ static gboolean write_files(const Apply *apply, GError **error)
     if (ok) {
         add_shifts(apply, host_id, &guest);
         add_units(apply, &guest);
-        /* The host's first: by itself it changes nothing that is shown. */
-        ok = (!host_too || tcs_trace_file_append(apply->host, &host, error)) &&
-             tcs_trace_file_append(apply->guest, &guest, error);
+        ok = write_both(apply->guest, &guest,
+                        apply->is_host_left ? NULL : apply->host, &host, error);
     }
     tcs_trace_dat_options_clear(&guest);
     tcs_trace_dat_options_clear(&host);

@@ -26,7 +26,9 @@ typedef int tcs_trace_dat_event_fn(const struct tcs_trace_dat_event *event,
                                    void *data);
 
 /*
- * All events of the top instance, in the order of their times. Returns 0, what
+ * All events of the top instance, in the order of their times. The library
+ * reads in a process of its own, so a file can cost neither us nor more than a
+ * minute between two events. Names last to the end of the call. Returns 0, what
  * the function returned, or -EINVAL where the file cannot be read.
  */
 int tcs_trace_dat_each_event(const char *path, tcs_trace_dat_event_fn *fn,

@@ -10,27 +10,44 @@
 #include <trace-cmd.h>
 
 #include "trace-dat-open.h"
+#include "trace-dat.h"
+
+struct question {
+    uint64_t guest_trace_id;
+    int threads[TCS_TRACE_DAT_CPUS_MAX];
+};
+
+static int find(struct tracecmd_input *handle, void *data)
+{
+    struct question *question = data;
+    const char *name;
+    const int *threads;
+    int n = 0;
+
+    if (tracecmd_get_guest_cpumap(handle, question->guest_trace_id, &name, &n,
+                                  &threads) != 0 ||
+        n <= 0 || n > TCS_TRACE_DAT_CPUS_MAX || !threads) {
+        return -ENOENT;
+    }
+    memcpy(question->threads, threads, (size_t)n * sizeof(int));
+    return n;
+}
 
 int tcs_trace_dat_guest_threads(const char *host_path, uint64_t guest_trace_id,
                                 int **ret_threads)
 {
-    struct tracecmd_input *handle = tcs_trace_dat_open(host_path);
-    const char *name;
-    const int *threads;
-    int n = 0, ret = -ENOENT;
+    struct question question = { .guest_trace_id = guest_trace_id };
+    const int n =
+        tcs_trace_dat_ask(host_path, find, &question, sizeof(question));
 
-    if (!handle) {
-        return -EINVAL;
+    /* The child's word, and so the file's. */
+    if (n <= 0 || n > TCS_TRACE_DAT_CPUS_MAX) {
+        return n < 0 ? n : -EINVAL;
     }
-    if (tracecmd_get_guest_cpumap(handle, guest_trace_id, &name, &n,
-                                  &threads) == 0 &&
-        n > 0 && threads) {
-        *ret_threads = calloc((size_t)n, sizeof(int));
-        if (*ret_threads) {
-            memcpy(*ret_threads, threads, (size_t)n * sizeof(int));
-        }
-        ret = *ret_threads ? n : -ENOMEM;
+    *ret_threads = calloc((size_t)n, sizeof(int));
+    if (!*ret_threads) {
+        return -ENOMEM;
     }
-    tracecmd_close(handle);
-    return ret;
+    memcpy(*ret_threads, question.threads, (size_t)n * sizeof(int));
+    return n;
 }

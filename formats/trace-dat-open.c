@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See trace-dat-open.h.
+ * See trace-dat-open.h. Of 3.1.6's tracecmd_open() it was seen to die where the
+ * header does not parse, and of its kbuffer functions where a page is damaged.
  */
 #include "trace-dat-open.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stddef.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <trace-cmd.h>
 #include <unistd.h>
 
@@ -21,8 +22,6 @@
 #define CPU_SECONDS_MAX 60
 /* A file may declare, and compress, any size. */
 #define DATA_BYTES_MAX ((rlim_t)1 << 30)
-/* With what we keep of all events besides. */
-#define OWN_DATA_BYTES_MAX ((rlim_t)1 << 32)
 
 /* Plugins only format what is printed. */
 struct tracecmd_input *tcs_trace_dat_open_here(const char *path)
@@ -31,67 +30,94 @@ struct tracecmd_input *tcs_trace_dat_open_here(const char *path)
                                    TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
 }
 
+void tcs_trace_dat_child_more(void)
+{
+    struct timespec used = { 0 };
+    struct rlimit limit;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    if (getrlimit(RLIMIT_CPU, &limit) == 0) {
+        limit.rlim_cur = (rlim_t)used.tv_sec + CPU_SECONDS_MAX;
+        if (limit.rlim_cur > limit.rlim_max) {
+            limit.rlim_cur = limit.rlim_max;
+        }
+        setrlimit(RLIMIT_CPU, &limit);
+    }
+}
+
+/* Not closed: a file that is opened later would get its number. */
+static void silence(int fd)
+{
+    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (null < 0 || dup2(null, fd) < 0) {
+        close(fd);
+    }
+    if (null >= 0 && null != fd) {
+        close(null);
+    }
+}
+
+static void limit_data(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* it takes terabytes of addresses */
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 &&
+        limit.rlim_max > DATA_BYTES_MAX) {
+        limit.rlim_cur = limit.rlim_max = DATA_BYTES_MAX;
+        setrlimit(RLIMIT_DATA, &limit);
+    }
+#endif
+}
+
 static void __attribute__((noreturn))
-run_child(pid_t parent, int (*fn)(void *data), void *data)
+run_child(pid_t parent, bool is_heard, int (*fn)(void *data), void *data)
 {
     const struct rlimit no_core = { 0, 0 };
-    const struct rlimit time = { CPU_SECONDS_MAX, CPU_SECONDS_MAX };
 
     /* It shares the locks of files: it must not outlive who took them. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
         _exit(FAILED);
     }
-#ifndef __SANITIZE_ADDRESS__ /* it takes terabytes of addresses */
-    setrlimit(RLIMIT_DATA,
-              &(const struct rlimit){ DATA_BYTES_MAX, DATA_BYTES_MAX });
-#endif
+    limit_data();
     setrlimit(RLIMIT_CORE, &no_core);
-    setrlimit(RLIMIT_CPU, &time);
-    close(STDOUT_FILENO);
-    close(STDERR_FILENO);
+    tcs_trace_dat_child_more();
+    silence(STDOUT_FILENO);
+    if (!is_heard) {
+        silence(STDERR_FILENO);
+    }
     _exit(fn(data) ? FAILED : 0);
 }
 
-static enum tcs_trace_dat_child wait_for(pid_t child)
-{
-    int status;
-
-    if (child < 0) {
-        return TCS_TRACE_DAT_CHILD_NONE;
-    }
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return TCS_TRACE_DAT_CHILD_NONE;
-        }
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        return TCS_TRACE_DAT_CHILD_DONE;
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == FAILED
-               ? TCS_TRACE_DAT_CHILD_FAILED
-               : TCS_TRACE_DAT_CHILD_DIED;
-}
-
-enum tcs_trace_dat_child tcs_trace_dat_in_child(int (*fn)(void *data),
-                                                void *data)
+bool tcs_trace_dat_child_start(struct tcs_trace_dat_child *child, bool is_heard,
+                               int (*fn)(void *data), void *data)
 {
     const struct sigaction by_default = { .sa_handler = SIG_DFL };
     const pid_t parent = getpid();
-    struct sigaction before;
-    enum tcs_trace_dat_child how;
-    pid_t child;
 
     /* Where it is ignored, as some launchers leave it, nothing is waited for.
      */
-    sigaction(SIGCHLD, &by_default, &before);
-    child = fork();
-    if (child == 0) {
-        run_child(parent, fn, data);
+    sigaction(SIGCHLD, &by_default, &child->before);
+    child->pid = fork();
+    if (child->pid == 0) {
+        run_child(parent, is_heard, fn, data);
     }
-    how = wait_for(child);
-    sigaction(SIGCHLD, &before, NULL);
-    return how;
+    if (child->pid < 0) {
+        sigaction(SIGCHLD, &child->before, NULL);
+    }
+    return child->pid > 0;
+}
+
+bool tcs_trace_dat_child_end(struct tcs_trace_dat_child *child)
+{
+    int status = -1;
+
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    sigaction(SIGCHLD, &child->before, NULL);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* What is asked of a child process, and its answer; shared with it. */
@@ -120,6 +146,7 @@ int tcs_trace_dat_ask(const char *path, tcs_trace_dat_ask_fn *fn, void *data,
     const size_t all = sizeof(struct question) + size;
     struct question *question = mmap(NULL, all, PROT_READ | PROT_WRITE,
                                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct tcs_trace_dat_child child;
     int ret = -EINVAL;
 
     if (question == MAP_FAILED) {
@@ -127,7 +154,8 @@ int tcs_trace_dat_ask(const char *path, tcs_trace_dat_ask_fn *fn, void *data,
     }
     *question = (struct question){ path, fn, -EINVAL };
     memcpy(question->data, data, size);
-    if (tcs_trace_dat_in_child(ask, question) == TCS_TRACE_DAT_CHILD_DONE) {
+    if (tcs_trace_dat_child_start(&child, false, ask, question) &&
+        tcs_trace_dat_child_end(&child)) {
         ret = question->answer;
     }
     if (ret >= 0) {
@@ -135,35 +163,4 @@ int tcs_trace_dat_ask(const char *path, tcs_trace_dat_ask_fn *fn, void *data,
     }
     munmap(question, all);
     return ret;
-}
-
-static int try_to_open(void *data)
-{
-    return tcs_trace_dat_open_here(data) ? 0 : -1;
-}
-
-/* What it keeps of a compressed file is for as long as the file is open. */
-static void limit_memory(void)
-{
-#ifndef __SANITIZE_ADDRESS__
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_DATA, &limit) == 0 &&
-        limit.rlim_cur > OWN_DATA_BYTES_MAX) {
-        limit.rlim_cur = OWN_DATA_BYTES_MAX;
-        setrlimit(RLIMIT_DATA, &limit);
-    }
-#endif
-}
-
-struct tracecmd_input *tcs_trace_dat_open(const char *path)
-{
-    const enum tcs_trace_dat_child how =
-        tcs_trace_dat_in_child(try_to_open, (void *)path);
-
-    limit_memory();
-    /* What the library has to say of the file it says when it opens it here. */
-    return how == TCS_TRACE_DAT_CHILD_DIED || how == TCS_TRACE_DAT_CHILD_NONE
-               ? NULL
-               : tcs_trace_dat_open_here(path);
 }

@@ -5,14 +5,15 @@
 #include "trace-dat-within.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <trace-cmd.h>
 
 #include "trace-dat-open.h"
 
 struct question {
     const struct tcs_trace_dat *dat;
-    size_t cpu;
-    struct tcs_trace_dat_within within;
+    struct tcs_trace_dat_within within[];
 };
 
 /* What the file had before readers made nanoseconds of it, or added to it. */
@@ -26,22 +27,20 @@ static uint64_t raw_stamp(const struct tcs_trace_dat *dat, uint64_t shown)
                : stamp;
 }
 
-static int walk(struct tracecmd_input *handle, void *data)
+static int walk(struct tracecmd_input *handle, const struct tcs_trace_dat *dat,
+                int cpu, struct tcs_trace_dat_within *within)
 {
-    struct question *question = data;
-    struct tcs_trace_dat_within *within = &question->within;
-    const int cpu = (int)question->dat->cpus[question->cpu];
     struct tep_record *record = tracecmd_read_cpu_first(handle, cpu);
 
     if (!record) {
         return -ENODATA;
     }
-    within->first = raw_stamp(question->dat, record->ts);
+    within->first = raw_stamp(dat, record->ts);
     while (record) {
         if (record->cpu != cpu) {
             return -EINVAL;
         }
-        within->last = raw_stamp(question->dat, record->ts);
+        within->last = raw_stamp(dat, record->ts);
         if (within->first > within->to || within->last >= within->from) {
             return within->first <= within->to;
         }
@@ -52,16 +51,53 @@ static int walk(struct tracecmd_input *handle, void *data)
     return 0;
 }
 
-int tcs_trace_dat_within(const char *path, const struct tcs_trace_dat *dat,
-                         size_t i, struct tcs_trace_dat_within *within)
+static int walk_all(struct tracecmd_input *handle, void *data)
 {
-    struct question question = { dat, i, *within };
-    int ret;
+    struct question *question = data;
+
+    for (size_t i = 0; i < question->dat->n_cpus; i++) {
+        struct tcs_trace_dat_within *within = &question->within[i];
+
+        if (within->answer == -EAGAIN) {
+            within->answer = walk(handle, question->dat,
+                                  (int)question->dat->cpus[i], within);
+            if (within->answer == 1) {
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
+static void answer_all(struct tcs_trace_dat_within *within, size_t n,
+                       int answer)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (within[i].answer == -EAGAIN) {
+            within[i].answer = answer;
+        }
+    }
+}
+
+void tcs_trace_dat_within(const char *path, const struct tcs_trace_dat *dat,
+                          struct tcs_trace_dat_within *within)
+{
+    const size_t size = dat->n_cpus * sizeof(*within);
+    struct question *question = malloc(sizeof(*question) + size);
+    int ret = -EINVAL;
 
     if (dat->has_time_shift) {
-        return -ENOTSUP;
+        ret = -ENOTSUP;
+    } else if (question) {
+        question->dat = dat;
+        memcpy(question->within, within, size);
+        ret = tcs_trace_dat_ask(path, walk_all, question,
+                                sizeof(*question) + size);
     }
-    ret = tcs_trace_dat_ask(path, walk, &question, sizeof(question));
-    *within = question.within;
-    return ret;
+    if (ret < 0) {
+        answer_all(within, dat->n_cpus, ret);
+    } else {
+        memcpy(within, question->within, size);
+    }
+    free(question);
 }

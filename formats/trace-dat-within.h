@@ -13,16 +13,21 @@ struct tcs_trace_dat_within {
     uint64_t from, to;    /* raw stamps: the time that is asked about */
     uint64_t first, last; /* those of the CPU's events, as far as read */
     bool is_whole;        /* `last` is the last one of all */
+    /*
+     * 1 where its events begin before the end of that time and end after its
+     * beginning, 0 where not, -ENODATA where it has none, -ENOTSUP where
+     * readers show other stamps than the raw ones (the file was corrected
+     * before), -EINVAL where libtracecmd did not answer. -EAGAIN: is asked.
+     */
+    int answer;
 };
 
 /*
- * Of cpus[i] of the file at `path`, whose options are *dat. Reads no further
- * than to the answer. Returns 1 where its events begin before the end of that
- * time and end after its beginning, 0 where not, -ENODATA where it has none,
- * -ENOTSUP where readers show other stamps than the raw ones (the file was
- * corrected before), -EINVAL where libtracecmd did not answer.
+ * Of the file at `path`, whose options are *dat, and each of its CPUs of which
+ * it is asked, in within[]; reads no further than to the answer. Where one is
+ * 1 the CPUs after it may keep their -EAGAIN.
  */
-int tcs_trace_dat_within(const char *path, const struct tcs_trace_dat *dat,
-                         size_t i, struct tcs_trace_dat_within *within);
+void tcs_trace_dat_within(const char *path, const struct tcs_trace_dat *dat,
+                          struct tcs_trace_dat_within *within);
 
 #endif

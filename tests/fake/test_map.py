@@ -458,6 +458,20 @@ def test_ends():
         assert high - low < 50000, (low, high)
 
 
+def test_not_begun():
+    """a time at which the clock asked for had not begun is unknown, not 0 to 0"""
+    recording = Recording(World())
+    # It shows 1 ms when the recording begins.
+    recording.world.guest["mono"].step(10**6 - recording.world.guest["mono"].shown(recording.world.now))
+    begin = recording.world.now
+    for _ in range(4):
+        recording.sample()
+    long_before, before, after = map_values(recording, HOST, "guest:mono", begin - 10**9, begin - 10**7, begin)
+    assert long_before is None and before is None and after[1] <= 10**6 <= after[2], (long_before, before, after)
+    told = map_lines(recording.lines(), HOST, "guest:mono", begin - 10**7).out
+    assert "guest:mono began later" in told, told
+
+
 def test_help():
     """units are said"""
     result = run_map("--help")

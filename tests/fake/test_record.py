@@ -275,11 +275,15 @@ def test_exists():
 def test_no_directory():
     """where no log can be made nobody is asked, whatever there is to ask"""
     with tempfile.TemporaryDirectory() as directory:
-        for place in ("missing", "file"):
-            with open(os.path.join(directory, "file"), "w", encoding="ascii"):
-                log = os.path.join(directory, place, "run.tcs")
-            done = record("-o", log, "--qmp", NO_QEMU)
-            assert done.returncode == FILE and "in the directory" in done.stderr, done
+        with open(os.path.join(directory, "file"), "w", encoding="ascii"):
+            os.symlink("nowhere", os.path.join(directory, "dangling"))
+        for log, words in (("missing/run.tcs", "name a file in a directory that exists"),
+                           ("file/run.tcs", "name a file in a directory that exists"),
+                           ("dangling", "exists"), ("", "is a directory; name a file in it")):
+            done = record("-o", os.path.join(directory, log), "--qmp", NO_QEMU)
+            assert done.returncode == FILE and words in done.stderr, done
+        done = record("-o", "", "--qmp", NO_QEMU)
+        assert done.returncode == FILE and "name a file" in done.stderr, done
 
 
 def test_nobody_there():
