@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A thin front for Meson and for the scripts that set everything up.
 BUILD ?= build
+# By full path: it brings the Python that its packages are for, whatever is first in PATH.
+MESON ?= /usr/bin/meson
 
 .PHONY: all demo check check-tree check-deb check-arch bench measure soak install clean
 all:
 	scripts/install-packages
-	test -f $(BUILD)/build.ninja || meson setup $(BUILD)
-	meson compile -C $(BUILD)
+	test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)
+	$(MESON) compile -C $(BUILD)
 
 demo:
 	scripts/demo
@@ -38,7 +40,7 @@ soak: all
 	SOAK_QUERIES=100000 /usr/bin/python3 tests/testbed/run.py --build $(BUILD) soak
 
 install: all
-	meson install -C $(BUILD) --no-rebuild
+	$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
 	rm -rf $(BUILD) build-sanitize build-fuzz

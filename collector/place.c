@@ -70,8 +70,9 @@ const TcsVcpu *tcs_place_vcpu(const TcsSample *sample, gint64 guest_cpu,
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "guest CPU %" G_GINT64_FORMAT
                     " cannot be told among the vCPUs: the guest gives no "
-                    "hardware id for it, and their mappings are not all known, "
-                    "stable and the same",
+                    "hardware id for it, and their mappings are not all known "
+                    "exactly, stable and the same; check also that --agent and "
+                    "--qmp are of the same VM",
                     guest_cpu);
         return NULL;
     }

@@ -127,7 +127,7 @@ static gboolean find_threads(Plot *plot, GError **error)
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%s does not say which threads are the vCPUs of %s: name "
                     "the log (%s LOG --host ...), or run apply with --host "
-                    "before",
+                    "before; or are --guest and --host swapped?",
                     path, plot->guest->path, g_get_prgname());
     } else {
         g_set_error(

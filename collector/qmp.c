@@ -89,7 +89,9 @@ static GError *no_greeting_error(Connect *self, GError *cause)
     if (g_error_matches(cause, TCS_ERROR, TCS_ERROR_TIMEOUT)) {
         error = g_error_new(TCS_ERROR, TCS_ERROR_TIMEOUT,
                             "%s: connected, but no QMP greeting came within "
-                            "the time limit: " ONE_CLIENT,
+                            "the time limit: " ONE_CLIENT
+                            "; or it is a guest agent's, which waits to be "
+                            "asked: are --qmp and --agent swapped?",
                             self->name);
         g_error_free(cause);
     } else if (g_error_matches(cause, TCS_ERROR, TCS_ERROR_UNREACHABLE)) {

@@ -70,7 +70,7 @@ static gboolean check(TcsRecordOptions *options, double interval_s,
                          options->target.domain_name || options->target.all ||
                          options->target.uris)) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "--vm says where the VMs are: leave --qmp, --agent, "
+                    "--vm says where the VMs are: leave out --qmp, --agent, "
                     "--domain, --all and --connect");
         return FALSE;
     }

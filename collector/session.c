@@ -118,8 +118,9 @@ static void explain_missing_command(const TcsSession *session, GError *error)
         tcs_error_rephrase(
             error,
             g_strdup_printf("%s: this QEMU was started without the component; "
-                            "add it (trace-clock-sync plugin add --domain %s), "
-                            "then shut the domain down and start it again",
+                            "add it (trace-clock-sync plugin add --domain %s) "
+                            "if that was not done, then shut the domain down "
+                            "and start it again",
                             error->message, name));
         return;
     }

@@ -86,10 +86,10 @@ static gboolean check_domain(TcsTargetOptions *target, GError **error)
     if (target->domain_name && target->all) {
         problem = "--domain names one, --all means every one: give one of both";
     } else if (target->qmp) {
-        problem = "libvirt holds a domain's monitor: leave --qmp";
+        problem = "libvirt holds a domain's monitor: leave out --qmp";
     } else if (target->all && target->agent &&
                !g_str_equal(target->agent, NO_AGENT)) {
-        problem = "one --agent cannot serve all domains: leave it, or give "
+        problem = "one --agent cannot serve all domains: leave it out, or give "
                   "--agent none";
     } else if (target->domain_name && !*target->domain_name) {
         problem = "--domain is empty: 'virsh list' shows the names";
@@ -140,6 +140,14 @@ static gboolean check_addresses(const TcsTargetOptions *target, GError **error)
         if (!agent) {
             return FALSE;
         }
+    }
+    if (qmp && agent && qmp->kind == TCS_ADDRESS_UNIX &&
+        agent->kind == TCS_ADDRESS_UNIX &&
+        g_str_equal(qmp->path, agent->path)) {
+        g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
+                    "--qmp and --agent are one socket: --qmp takes QEMU's, "
+                    "--agent the guest agent's");
+        return FALSE;
     }
     return (!qmp || check_socket(qmp, error)) &&
            (!agent || check_socket(agent, error));

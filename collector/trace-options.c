@@ -63,9 +63,10 @@ gboolean tcs_trace_options_set_clocks(const TcsTraceOptions *options,
     if (host && host->dat.has_time_shift) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%s was corrected as if it were a guest's: are --guest and "
-                    "--host swapped, or were they before? Readers do not show "
-                    "its stamps as they were recorded; take a copy of before, "
-                    "or record anew",
+                    "--host swapped? Then name them the other way round. If "
+                    "they were when it was corrected, readers do not show its "
+                    "stamps as they were recorded: take a copy of before, or "
+                    "record anew",
                     host->path);
         return FALSE;
     }

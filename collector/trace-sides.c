@@ -144,7 +144,7 @@ static gboolean check_host(const TcsLog *log, const TcsTraceFile *host,
                     "%s: is it the log of this VM? Name the one that `record` "
                     "wrote of it meanwhile. Where QEMU runs in a container its "
                     "threads have other numbers in the host's trace: leave "
-                    "--host, and say --host-clock %s",
+                    "out --host, and say --host-clock %s",
                     what, host->dat.clock);
         return FALSE;
     }

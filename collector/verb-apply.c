@@ -12,6 +12,7 @@
 
 #include "coverage.h"
 #include "error.h"
+#include "formats/trace-dat-guest.h"
 #include "guest-vcpu.h"
 #include "target-options.h"
 #include "trace-clock.h"
@@ -101,7 +102,9 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
         "Example:\n"
         "  trace-clock-sync apply run.tcs --guest guest.dat --host host.dat\n"
         "  trace-cmd report -i host.dat -i guest.dat\n");
-    if (!tcs_options_parse(context, argc, argv, 1, error)) {
+    if (!tcs_options_parse_or_advise(
+            context, argc, argv, 1,
+            "traces are given with --guest and --host; ", error)) {
         return FALSE;
     }
     if (*argc != 2) {
@@ -322,9 +325,23 @@ static void tell_of_threads(const Apply *apply)
     }
 }
 
+/* By an earlier `apply`, or by trace-cmd. */
+static gboolean host_knows(const Apply *apply)
+{
+    const struct tcs_trace_dat *guest = &apply->guest->dat;
+    g_autofree int *threads = NULL;
+
+    return guest->has_trace_id &&
+           tcs_trace_dat_guest_threads(apply->host->path, guest->trace_id,
+                                       &threads) > 0;
+}
+
 /* What the host's file does not say, now that all is written. */
 static void tell_of_host(const Apply *apply)
 {
+    if (apply->is_host_left && host_knows(apply)) {
+        return;
+    }
     if (apply->is_host_left) {
         fprintf(stderr,
                 "%s: %s stays as it is, so KernelShark will not know the "
@@ -355,13 +372,13 @@ static void report(const Apply *apply)
 
         printf(
             "  %u points; guest %s from %" PRIu64 " to %" PRIu64
-            ": within %" PRIu64 " %s, half of the time within %" PRIu64 "\n",
+            ": within %" PRIu64 " %s, half of the time within %" PRIu64 " %s\n",
             points->len, apply->alignment.guest_clock,
             g_array_index(points, struct tcs_trace_dat_point, 0).time,
             g_array_index(points, struct tcs_trace_dat_point, points->len - 1)
                 .time,
             tcs_shift_table_bound_for(table, 1), unit,
-            tcs_shift_table_bound_for(table, 0.5));
+            tcs_shift_table_bound_for(table, 0.5), unit);
         for (guint g = 0; g < table->gaps->len; g++) {
             const TcsShiftGap *gap =
                 &g_array_index(table->gaps, TcsShiftGap, g);

@@ -78,7 +78,9 @@ static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
         "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C mono \\\n"
         "      -o host.dat\n"
         "  trace-clock-sync check run.tcs --guest guest.dat --host host.dat\n");
-    if (!tcs_options_parse(context, argc, argv, 1, error)) {
+    if (!tcs_options_parse_or_advise(
+            context, argc, argv, 1,
+            "traces are given with --guest and --host; ", error)) {
         return FALSE;
     }
     if (*argc != 2 || !ret->guest || !ret->host) {
@@ -171,7 +173,8 @@ static int find_thread(Check *check, int cpu)
         g_set_error(
             &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
             "%s has no kvm_entry or kvm_exit of %s that the log names for the "
-            "guest's CPU %d: is it of this VM and of this time? Record the "
+            "guest's CPU %d: is it of this VM and of this time, and are --guest "
+            "and --host not swapped? Record the "
             "host with `trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C "
             "mono` (on ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
             check->host->path, name, cpu);

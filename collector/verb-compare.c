@@ -82,7 +82,8 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
     }
     if (!ret->session.agent) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
-                    "compare needs an agent: leave --agent none");
+                    "compare needs an agent: --agent none is for show "
+                    "and record");
         return FALSE;
     }
     if (!tcs_clock_names_check("--clock", ret->clocks, error)) {

@@ -68,7 +68,7 @@ static gboolean check(Options *options, const char *action, GError **error)
          !g_str_has_suffix(path, "/" TCS_PLUGIN_FILE))) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                     "--plugin %s: give the whole path of " TCS_PLUGIN_FILE
-                    ", on the domain's host",
+                    ", on the domain's host; the file has this name",
                     path);
         return FALSE;
     }
@@ -109,7 +109,9 @@ static gboolean parse_options(int argc, char **argv, Options *ret,
         "again. Done twice it does nothing more.\n\n"
         "Example:\n"
         "  trace-clock-sync plugin add --domain web1\n");
-    return tcs_options_parse(context, &argc, &argv, 1, error) &&
+    return tcs_options_parse_or_advise(context, &argc, &argv, 1,
+                                       "the domain is given with --domain; ",
+                                       error) &&
            check(ret, argv[1], error);
 }
 

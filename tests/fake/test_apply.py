@@ -237,7 +237,7 @@ def test_check_power():
     for bound in (0, 5000, 20000):
         world = World(bound=bound)
         with Case("x86-tsc", "x86-tsc", 5000, world=world) as case:
-            assert f"within {bound} ticks, half of the time within {bound}\n" in case.apply()
+            assert f"within {bound} ticks, half of the time within {bound} ticks\n" in case.apply()
             data = case.guest.read_bytes()
             for error in (0, 8000, -8000, 12000, -12000, 17000, -17000):
                 case.guest.write_bytes(shift_by(data, error))
@@ -744,6 +744,16 @@ def test_compressed_unknown():
 
 
 HOW_TO = HERE.parent.parent / "docs/howto-trace-cmd.md"
+
+
+def test_host_knows():
+    """that the host's trace does not know the threads is told where it is so, and only there"""
+    with Case() as case:
+        def copy(name):
+            return run("apply", case.log, "--guest", case.guest, "--host", case.host, "-o", case.path / name)
+        assert "will not know the vCPUs' threads" in copy("before.dat")
+        case.apply()
+        assert "will not know" not in copy("after.dat")
 
 
 def test_version_6():

@@ -44,7 +44,7 @@ def test_usage():
     nowhere = ("--connect", "qemu+unix:///system?socket=/nonexistent")
     for words, told in (
             (("--domain", "a", "--all"), "give one of both"),
-            (("--domain", "a", "--qmp", "/x"), "leave --qmp"),
+            (("--domain", "a", "--qmp", "/x"), "leave out --qmp"),
             (("--all", "--agent", "vsock:3"), "one --agent cannot serve all"),
             (("--domain", ""), "--domain is empty"),
             ((), "add --domain NAME or --all"),

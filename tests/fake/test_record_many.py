@@ -155,8 +155,8 @@ def test_usage():
     with place() as (output, _):
         for words, told in ((["--vm", "x"], "NAME,QMP"), (["--vm", ",/x"], "NAME,QMP"),
                             (["--vm", "x,/x,bad"], "--vm x: agent address 'bad'"),
-                            (["--vm", "x,/x", "--qmp", "/y"], "leave --qmp"),
-                            (["--vm", "x,/x", "--all"], "leave --qmp")):
+                            (["--vm", "x,/x", "--qmp", "/y"], "leave out --qmp"),
+                            (["--vm", "x,/x", "--all"], "leave out --qmp")):
             done = record(output, words)
             assert done.returncode == USAGE and told in done.stderr, (words, done.stderr)
             assert not os.path.exists(output)

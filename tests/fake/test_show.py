@@ -319,6 +319,7 @@ def test_usage():
             # A bad agent's address is told before anything is tried.
             (["--qmp", NO_QEMU, "--agent", "qga"], ["agent address 'qga'", "qga:PATH"]),
             (["--qmp", NO_QEMU, "--agent", "vsock:x"], ["vsock:x", "vsock:CID"]),
+            (["--qmp", NO_QEMU, "--agent", "unix:" + NO_QEMU], ["one socket"]),
             (["--qmp", NO_QEMU, "--agent", ""], ["agent address ''", "qga:PATH"])):
         shown = show(*options)
         assert shown.out == "", (options, shown.out)
@@ -332,7 +333,7 @@ def test_no_such_clock():
         for verb, *option in (("record", "--clock"), ("record", "--host-clock"),
                               ("compare", "--clock")):
             for name, status in (("moon", USAGE), ("mono", UNREACHABLE)):
-                words = ["--qmp", NO_QEMU, "--agent", "unix:" + NO_QEMU, *option, name]
+                words = ["--qmp", NO_QEMU, "--agent", "unix:" + NO_QEMU + ".agent", *option, name]
                 if verb == "record":
                     words += ["-o", os.path.join(folder, name)]
                 done = subprocess.run([*program, verb, *words], capture_output=True, check=False,
