@@ -209,7 +209,7 @@ static double draw_legend(TcsDriftDrawing *d, double y)
     }
     if (drift->samples->len > 0) {
         items[n++] = (PlotLegendItem){ PLOT_SWATCH_CROSS, PLOT_BLACK,
-                                       "one sample's own bound" };
+                                       "one sample's own bound, at its moment" };
     }
     if (drift->epochs->len > 0) {
         items[n++] = (PlotLegendItem){ PLOT_SWATCH_DASHES, PLOT_PURPLE,
