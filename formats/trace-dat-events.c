@@ -18,6 +18,8 @@
 #define NAME_LEN_MAX 255
 /* The kernel numbers its events with 16 bits. */
 #define NAMES_MAX 65536u
+/* On either side of the pipe; stdio's own would be a page. */
+#define BUFFER_BYTES 65536
 /* After so many events the child gets its minute anew. */
 #define MORE_EVENTS 4096
 
@@ -60,7 +62,7 @@ struct tcs_trace_dat_event tcs_trace_dat_event_of(struct tracecmd_input *handle,
 
 static bool send(struct sender *sender, const void *data, size_t size)
 {
-    return fwrite(data, size, 1, sender->out) == 1;
+    return fwrite_unlocked(data, size, 1, sender->out) == 1;
 }
 
 /* Returns the name's number, sent before or now. */
@@ -116,6 +118,7 @@ static int send_events(void *data)
     close(sender->pipe[0]);
     sender->out = fdopen(sender->pipe[1], "w");
     if (!handle || !sender->out ||
+        setvbuf(sender->out, NULL, _IOFBF, BUFFER_BYTES) != 0 ||
         tracecmd_iterate_events(handle, NULL, 0, on_record, sender) < 0) {
         return -1;
     }
@@ -130,12 +133,17 @@ struct receiver {
     void *data;
 };
 
+static bool receive(struct receiver *receiver, void *ret, size_t size)
+{
+    return fread_unlocked(ret, size, 1, receiver->in) == 1;
+}
+
 static bool receive_name(struct receiver *receiver, uint32_t number)
 {
     struct name *name = malloc(sizeof(*name));
 
     if (!name || number != receiver->n_names || number >= NAMES_MAX ||
-        fread(name, sizeof(*name), 1, receiver->in) != 1) {
+        !receive(receiver, name, sizeof(*name))) {
         free(name);
         return false;
     }
@@ -150,7 +158,7 @@ static int receive_events(struct receiver *receiver)
     struct message message;
     int ret = 0;
 
-    while (ret == 0 && fread(&message, sizeof(message), 1, receiver->in) == 1) {
+    while (ret == 0 && receive(receiver, &message, sizeof(message))) {
         if (message.kind == END) {
             return 0;
         }
@@ -185,7 +193,8 @@ static int receive_all(int fd, tcs_trace_dat_event_fn *fn, void *data)
     };
     int ret = -EINVAL;
 
-    if (receiver.in && receiver.names) {
+    if (receiver.in && receiver.names &&
+        setvbuf(receiver.in, NULL, _IOFBF, BUFFER_BYTES) == 0) {
         ret = receive_events(&receiver);
     }
     for (uint32_t i = 0; i < receiver.n_names; i++) {
