@@ -69,9 +69,13 @@ GError *tcs_json_rpc_error(const char *name, const char *command,
     g_autofree char *desc = printable_member(error, "desc");
 
     if (strcmp(class, "CommandNotFound") == 0) {
+        /* Or disabled; QEMU's own words for the former say it again. */
+        const gboolean is_plain = strstr(desc, "has not been found") != NULL;
+
         return g_error_new(TCS_ERROR, TCS_ERROR_COMMAND_NOT_FOUND,
-                           "%s: the command %s is not available there: %s",
-                           name, command, desc);
+                           "%s: the command %s is not available there%s%s",
+                           name, command, is_plain ? "" : ": ",
+                           is_plain ? "" : desc);
     }
     return g_error_new(TCS_ERROR, TCS_ERROR_PEER, "%s: %s failed there: %s",
                        name, command, desc);
