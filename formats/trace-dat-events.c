@@ -23,13 +23,15 @@
 /* After so many events the child gets its minute anew. */
 #define MORE_EVENTS 4096
 
-/* What the child sends. */
+enum { EVENT, NAME, END };
+
+/* What the child sends; no type here has values that are none. */
 struct message {
-    enum { EVENT, NAME, END } kind;
+    uint32_t kind;
     uint32_t name; /* EVENT: of those sent so far; NAME: its number */
     uint64_t ts;
     int32_t cpu, pid;
-    bool lost_before;
+    uint32_t lost_before;
 };
 
 struct name {
@@ -172,7 +174,7 @@ static int receive_events(struct receiver *receiver)
                 .pid = message.pid,
                 .system = name->system,
                 .name = name->name,
-                .lost_before = message.lost_before,
+                .lost_before = message.lost_before != 0,
             };
 
             ret = receiver->fn(&event, receiver->data);
