@@ -67,25 +67,16 @@ static bool send(struct sender *sender, const void *data, size_t size)
     return fwrite_unlocked(data, size, 1, sender->out) == 1;
 }
 
-/* Returns the name's number, sent before or now. */
 static bool send_name(struct sender *sender,
-                      const struct tcs_trace_dat_event *event, unsigned int id,
-                      uint32_t *ret)
+                      const struct tcs_trace_dat_event *event)
 {
     const struct message message = { .kind = NAME, .name = sender->n_names };
     struct name name = { 0 };
 
-    if (sender->number_of[id] == 0) {
-        snprintf(name.system, sizeof(name.system), "%s", event->system);
-        snprintf(name.name, sizeof(name.name), "%s", event->name);
-        if (!send(sender, &message, sizeof(message)) ||
-            !send(sender, &name, sizeof(name))) {
-            return false;
-        }
-        sender->number_of[id] = ++sender->n_names;
-    }
-    *ret = sender->number_of[id] - 1;
-    return true;
+    snprintf(name.system, sizeof(name.system), "%s", event->system);
+    snprintf(name.name, sizeof(name.name), "%s", event->name);
+    return send(sender, &message, sizeof(message)) &&
+           send(sender, &name, sizeof(name));
 }
 
 static int on_record(struct tracecmd_input *handle, struct tep_record *record,
@@ -94,21 +85,27 @@ static int on_record(struct tracecmd_input *handle, struct tep_record *record,
     struct sender *sender = data;
     const struct tcs_trace_dat_event event =
         tcs_trace_dat_event_of(handle, record);
-    struct message message = { .kind = EVENT,
-                               .ts = event.ts,
-                               .cpu = event.cpu,
-                               .pid = event.pid,
-                               .lost_before = event.lost_before };
-    const int id = tep_data_type(tracecmd_get_tep(handle), record);
+    const unsigned int id =
+        (unsigned int)tep_data_type(tracecmd_get_tep(handle), record);
+    uint32_t *number = &sender->number_of[id % NAMES_MAX];
 
     if (++sender->n_events % MORE_EVENTS == 0) {
         tcs_trace_dat_child_more();
     }
-    return send_name(sender, &event, (unsigned int)id % NAMES_MAX,
-                     &message.name) &&
-                   send(sender, &message, sizeof(message))
-               ? 0
-               : -EPIPE;
+    if (*number == 0) {
+        if (!send_name(sender, &event)) {
+            return -EPIPE;
+        }
+        *number = ++sender->n_names;
+    }
+    const struct message message = { .kind = EVENT,
+                                     .name = *number - 1,
+                                     .ts = event.ts,
+                                     .cpu = event.cpu,
+                                     .pid = event.pid,
+                                     .lost_before = event.lost_before };
+
+    return send(sender, &message, sizeof(message)) ? 0 : -EPIPE;
 }
 
 static int send_events(void *data)
