@@ -64,7 +64,7 @@ static gboolean tell_unchecked(const TcsTraceFile *guest, const Within *within,
             "%s: warning: whether %s and the log are of one time was not "
             "checked%s: its events are %s%s. `trace-clock-sync check` tells\n",
             g_get_prgname(), guest->path,
-            others_do_not ? " for all CPUs, and some are not" : "",
+            others_do_not ? " for every CPU, and those that were are not" : "",
             guest->dat.is_compressed ? "compressed" : "damaged",
             corrected ? ", and were corrected before"
                       : ", and this machine's libtracecmd cannot read them");
