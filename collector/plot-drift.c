@@ -208,8 +208,9 @@ static double draw_legend(TcsDriftDrawing *d, double y)
         items[n++] = (PlotLegendItem){ PLOT_SWATCH_BAR, PLOT_BLACK, own };
     }
     if (drift->samples->len > 0) {
-        items[n++] = (PlotLegendItem){ PLOT_SWATCH_CROSS, PLOT_BLACK,
-                                       "one sample's own bound, at its moment" };
+        items[n++] =
+            (PlotLegendItem){ PLOT_SWATCH_CROSS, PLOT_BLACK,
+                              "one sample's own bound, at its moment" };
     }
     if (drift->epochs->len > 0) {
         items[n++] = (PlotLegendItem){ PLOT_SWATCH_DASHES, PLOT_PURPLE,
