@@ -49,7 +49,22 @@ def note(text):
     print("   " + text.replace("\n", "\n   "), flush=True)
 
 
-class Testbed:
+class Machines:
+    """A context of which close() ends what start() has begun, also where that could not begin all."""
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Testbed(Machines):
     """An emulated host with a guest in it, and traces of both."""
 
     title = "a host with real KVM, emulated on this machine, and a guest in it"
@@ -61,19 +76,14 @@ class Testbed:
     def why_not(self):
         return None
 
-    def __enter__(self):
-        try:
-            with Progress("the host boots"):
-                self.host = Host(self.workshop, tools=True)
-            with Progress("its guest boots"):
-                self.guest = self.host.boot_guest("demo", cid=CID, vcpus=2, memory=320)
-                traces.prepare(self.host, self.guest)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def start(self):
+        with Progress("the host boots"):
+            self.host = Host(self.workshop, tools=True)
+        with Progress("its guest boots"):
+            self.guest = self.host.boot_guest("demo", cid=CID, vcpus=2, memory=320)
+            traces.prepare(self.host, self.guest)
 
-    def __exit__(self, *_):
+    def close(self):
         if self.host:
             self.host.close()
 
@@ -85,7 +95,7 @@ class Testbed:
         return files
 
 
-class ThisMachine:
+class ThisMachine(Machines):
     """A guest of this machine's KVM, and traces of both. accel: by what the guest runs; under another than
     KVM no event of this kernel's tells when."""
 
@@ -118,22 +128,17 @@ class ThisMachine:
     def _read(self, name):
         return (self.tracefs / name).read_text(encoding="utf-8").strip()
 
-    def __enter__(self):
-        try:
-            clocks = self._read("trace_clock")
-            self._settings = {"trace_clock": clocks[clocks.index("[") + 1:clocks.index("]")],
-                              "tracing_on": self._read("tracing_on")}
-            with Progress("the guest boots"):
-                self.guest = LocalGuest(self.workshop, "demo", accel=self.accel, cpu="host", vcpus=2,
-                                        memory=320, tools=True, timeout=PATIENCE_SECONDS)
-                measure.mount_tracefs(self.guest.shell)
-                measure.start_agent(self.guest.shell, f"serial:/dev/virtio-ports/{measure.OUR_PORT}")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def start(self):
+        clocks = self._read("trace_clock")
+        self._settings = {"trace_clock": clocks[clocks.index("[") + 1:clocks.index("]")],
+                          "tracing_on": self._read("tracing_on")}
+        with Progress("the guest boots"):
+            self.guest = LocalGuest(self.workshop, "demo", accel=self.accel, cpu="host", vcpus=2,
+                                    memory=320, tools=True, timeout=PATIENCE_SECONDS)
+            measure.mount_tracefs(self.guest.shell)
+            measure.start_agent(self.guest.shell, f"serial:/dev/virtio-ports/{measure.OUR_PORT}")
 
-    def __exit__(self, *_):
+    def close(self):
         if self._recording:
             # It passes that on to trace-cmd, which then leaves ftrace as it should be left.
             self._recording.process.terminate()
