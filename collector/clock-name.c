@@ -18,26 +18,30 @@ static gboolean is_counter(const char *name)
            g_str_equal(name, "tsc2nsec");
 }
 
-static char *list_names(void)
+void tcs_clock_names_append(GString *names)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
-
     for (const struct tcs_posix_clock *clock = tcs_posix_clocks; clock->name;
          clock++) {
-        g_string_append_printf(names, "%s, ", clock->name);
+        g_string_append_printf(names, ", %s", clock->name);
     }
     for (const struct tcs_marker_clock *clock = tcs_marker_clocks; clock->name;
          clock++) {
         if (!tcs_posix_clock_find(clock->name)) {
-            g_string_append_printf(names, "%s, ", clock->name);
+            g_string_append_printf(names, ", %s", clock->name);
         }
     }
+}
+
+static char *list_names(void)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    tcs_clock_names_append(names);
     for (const struct tcs_counter_kind *kind = tcs_counter_kinds; kind->name;
          kind++) {
-        g_string_append_printf(
-            names, "%s%s", kind == tcs_counter_kinds ? "" : ", ", kind->name);
+        g_string_append_printf(names, ", %s", kind->name);
     }
-    return g_string_free(g_steal_pointer(&names), FALSE);
+    return g_strdup(names->str + strlen(", "));
 }
 
 gboolean tcs_clock_name_check(const char *option, const char *name,

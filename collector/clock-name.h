@@ -26,6 +26,9 @@ gboolean tcs_clock_names_check(const char *option, char **names,
 /* Whether a log may have a clock of this name: "guest:local@3", "host:mono". */
 gboolean tcs_clock_name_is_of_logs(const char *name);
 
+/* ", NAME" for each clock that is no counter: POSIX's, then ftrace's others. */
+void tcs_clock_names_append(GString *names);
+
 G_END_DECLS
 
 #endif

@@ -10,22 +10,14 @@
 #include "clockread/counter.h"
 #include "clockread/marker-clock.h"
 #include "clockread/posix-clock.h"
+#include "clock-name.h"
 #include "error.h"
 
 static gboolean set_unknown(const char *text, GError **error)
 {
     g_autoptr(GString) known = g_string_new(TCS_COUNTER_NAME);
 
-    for (const struct tcs_posix_clock *clock = tcs_posix_clocks; clock->name;
-         clock++) {
-        g_string_append_printf(known, ", %s", clock->name);
-    }
-    for (const struct tcs_marker_clock *clock = tcs_marker_clocks; clock->name;
-         clock++) {
-        if (!tcs_posix_clock_find(clock->name)) {
-            g_string_append_printf(known, ", %s", clock->name);
-        }
-    }
+    tcs_clock_names_append(known);
     g_set_error(error, TCS_ERROR, TCS_ERROR_USAGE,
                 "the host has no clock '%s'; there are %s, and local@CPU", text,
                 known->str);
