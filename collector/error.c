@@ -63,9 +63,11 @@ void tcs_error_rephrase(GError *error, char *message)
 
 char *tcs_error_write_advice(const GError *failure)
 {
-    static const int numbers[] = { EACCES, EPERM,  EROFS,       ENOSPC,
-                                   EFBIG,  EEXIST, ENOENT,      ENOTDIR,
-                                   EISDIR, ELOOP,  ENAMETOOLONG };
+    /* Those that GLib tells apart: EFBIG and EDQUOT are "failed", as many. */
+    static const int numbers[] = {
+        EACCES, EPERM,   EROFS,  ENOSPC, EEXIST,
+        ENOENT, ENOTDIR, EISDIR, ELOOP,  ENAMETOOLONG
+    };
 
     for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
         if (g_error_matches(failure, G_FILE_ERROR,
