@@ -163,26 +163,11 @@ static gboolean make_directory(const TcsRecordOptions *options,
     return TRUE;
 }
 
-/* errno of what would make creating a file there fail, or 0. */
-static int obstacle(const char *path)
-{
-    g_autofree char *directory = g_path_get_dirname(path);
-
-    if (*path == '\0') {
-        return ENOENT;
-    }
-    if (g_file_test(directory, G_FILE_TEST_EXISTS) &&
-        !g_file_test(directory, G_FILE_TEST_IS_DIR)) {
-        return ENOTDIR;
-    }
-    return g_access(directory, W_OK | X_OK) < 0 ? errno : 0;
-}
-
 /* What would fail when the VM has answered fails before it is asked. */
 static gboolean check_place(const char *path, GError **error)
 {
+    g_autofree char *directory = g_path_get_dirname(path);
     GStatBuf status;
-    int why;
 
     if (g_lstat(path, &status) == 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
@@ -193,8 +178,10 @@ static gboolean check_place(const char *path, GError **error)
                     path);
         return FALSE;
     }
-    why = obstacle(path);
-    if (why) {
+    /* Where no file is missing but the way to it, lstat() has said so. */
+    if (errno != ENOENT || *path == '\0' ||
+        g_access(directory, W_OK | X_OK) < 0) {
+        const int why = errno;
         g_autofree char *advice =
             tcs_error_file_advice(why, "a file in a directory that exists");
 
