@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "error.h"
+#include "trace-file.h"
 
 typedef struct {
     TcsVmWindows *windows;
@@ -63,11 +63,7 @@ TcsVmWindows *tcs_host_windows_read(const char *path, GError **error)
         g_hash_table_new_full(NULL, NULL, NULL, g_free);
     Reader reader = { windows, last_seen };
 
-    if (tcs_trace_dat_each_event(path, on_event, &reader) < 0) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
-                    "read it?",
-                    path);
+    if (!tcs_trace_file_each_event(path, on_event, &reader, error)) {
         return NULL;
     }
     return g_steal_pointer(&windows);

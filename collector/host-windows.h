@@ -10,6 +10,10 @@
 
 G_BEGIN_DECLS
 
+/* What a trace that has them is recorded with, for messages. */
+#define TCS_HOST_WINDOWS_RECORD \
+    "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C mono`"
+
 /* Whether it is a thread's entry into a guest, or its exit. */
 gboolean tcs_host_windows_is_crossing(const struct tcs_trace_dat_event *event,
                                       gboolean *ret_is_entry);

@@ -187,14 +187,7 @@ static int on_event(const struct tcs_trace_dat_event *event, void *data)
 static gboolean walk_guest(Plot *plot, tcs_trace_dat_event_fn *fn,
                            GError **error)
 {
-    if (tcs_trace_dat_each_event(plot->guest->path, fn, plot) < 0) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
-                    "read it?",
-                    plot->guest->path);
-        return FALSE;
-    }
-    return TRUE;
+    return tcs_trace_file_each_event(plot->guest->path, fn, plot, error);
 }
 
 static gboolean is_wanted(const Plot *plot, guint32 cpu)
@@ -258,8 +251,7 @@ static gboolean add_lanes(Plot *plot, GError **error)
     if (known == 0) {
         g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
                     "%s has no kvm_entry or kvm_exit of this VM's threads: "
-                    "record the host with `trace-cmd record -e kvm:kvm_entry "
-                    "-e kvm:kvm_exit -C mono`",
+                    "record the host with " TCS_HOST_WINDOWS_RECORD,
                     plot->host->path);
         return FALSE;
     }
@@ -292,11 +284,10 @@ static gboolean find_extent(Plot *plot, GError **error)
         return FALSE;
     }
     if (!tcs_vm_windows_extent(plot->windows, &from, &to)) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_REFUSED,
-                    "%s has no kvm_entry or kvm_exit: record the host with "
-                    "`trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C "
-                    "mono`",
-                    plot->host->path);
+        g_set_error(
+            error, TCS_ERROR, TCS_ERROR_REFUSED,
+            "%s has no kvm_entry or kvm_exit: record the host with " TCS_HOST_WINDOWS_RECORD,
+            plot->host->path);
         return FALSE;
     }
     if (plot->last < from || plot->first > to) {

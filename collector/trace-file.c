@@ -252,6 +252,19 @@ void tcs_trace_file_keep(TcsTraceFile *file)
     file->is_kept = TRUE;
 }
 
+gboolean tcs_trace_file_each_event(const char *path, tcs_trace_dat_event_fn *fn,
+                                   void *data, GError **error)
+{
+    if (tcs_trace_dat_each_event(path, fn, data) >= 0) {
+        return TRUE;
+    }
+    g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
+                "libtracecmd cannot read %s; does `trace-cmd report -i` "
+                "read it?",
+                path);
+    return FALSE;
+}
+
 gboolean tcs_trace_file_is_same(const char *a, const char *b)
 {
     struct stat x, y;

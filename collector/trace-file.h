@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "formats/trace-dat-events.h"
 #include "formats/trace-dat.h"
 
 G_BEGIN_DECLS
@@ -50,6 +51,14 @@ gboolean tcs_trace_file_append(TcsTraceFile *file,
  */
 gboolean tcs_trace_file_name(TcsTraceFile *file, GError **error);
 void tcs_trace_file_keep(TcsTraceFile *file);
+
+/*
+ * tcs_trace_dat_each_event() of a file that the user named: TCS_ERROR_FILE
+ * where libtracecmd cannot read it; TRUE also where the function ended the
+ * walk.
+ */
+gboolean tcs_trace_file_each_event(const char *path, tcs_trace_dat_event_fn *fn,
+                                   void *data, GError **error);
 
 /* Whether two paths lead to the same file. */
 gboolean tcs_trace_file_is_same(const char *a, const char *b);

@@ -8,6 +8,7 @@
 
 #include "clock-name.h"
 #include "error.h"
+#include "target-options.h"
 #include "trace-clock.h"
 
 void tcs_trace_options_add(TcsTraceOptions *options, GOptionContext *context,
@@ -30,6 +31,14 @@ void tcs_trace_options_add(TcsTraceOptions *options, GOptionContext *context,
     };
 
     g_option_context_add_main_entries(context, entries, NULL);
+}
+
+gboolean tcs_trace_options_parse(GOptionContext *context, int *argc,
+                                 char ***argv, GError **error)
+{
+    return tcs_options_parse_or_advise(
+        context, argc, argv, 1, "traces are given with --guest and --host; ",
+        error);
 }
 
 gboolean tcs_trace_options_check(const TcsTraceOptions *options, GError **error)

@@ -23,6 +23,10 @@ typedef struct {
 void tcs_trace_options_add(TcsTraceOptions *options, GOptionContext *context,
                            const char *guest_help, const char *host_help);
 
+/* tcs_options_parse() of a verb that takes a log and these. */
+gboolean tcs_trace_options_parse(GOptionContext *context, int *argc,
+                                 char ***argv, GError **error);
+
 /* TCS_ERROR_USAGE where a clock is named that there is not. */
 gboolean tcs_trace_options_check(const TcsTraceOptions *options,
                                  GError **error);

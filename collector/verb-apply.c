@@ -102,9 +102,7 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
         "Example:\n"
         "  trace-clock-sync apply run.tcs --guest guest.dat --host host.dat\n"
         "  trace-cmd report -i host.dat -i guest.dat\n");
-    if (!tcs_options_parse_or_advise(
-            context, argc, argv, 1,
-            "traces are given with --guest and --host; ", error)) {
+    if (!tcs_trace_options_parse(context, argc, argv, error)) {
         return FALSE;
     }
     if (*argc != 2) {
@@ -339,16 +337,13 @@ static gboolean host_knows(const Apply *apply)
 /* What the host's file does not say, now that all is written. */
 static void tell_of_host(const Apply *apply)
 {
-    if (apply->is_host_left && host_knows(apply)) {
-        return;
-    }
-    if (apply->is_host_left) {
+    if (apply->host && !apply->is_host_left) {
+        tell_of_threads(apply);
+    } else if (apply->host && !host_knows(apply)) {
         fprintf(stderr,
                 "%s: %s stays as it is, so KernelShark will not know the "
                 "vCPUs' threads; --host-output FILE writes a copy that does\n",
                 g_get_prgname(), apply->host->path);
-    } else if (apply->host) {
-        tell_of_threads(apply);
     }
 }
 

@@ -78,9 +78,7 @@ static gboolean parse_options(int *argc, char ***argv, TcsTraceOptions *ret,
         "  trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C mono \\\n"
         "      -o host.dat\n"
         "  trace-clock-sync check run.tcs --guest guest.dat --host host.dat\n");
-    if (!tcs_options_parse_or_advise(
-            context, argc, argv, 1,
-            "traces are given with --guest and --host; ", error)) {
+    if (!tcs_trace_options_parse(context, argc, argv, error)) {
         return FALSE;
     }
     if (*argc != 2 || !ret->guest || !ret->host) {
@@ -174,9 +172,8 @@ static int find_thread(Check *check, int cpu)
             &check->error, TCS_ERROR, TCS_ERROR_REFUSED,
             "%s has no kvm_entry or kvm_exit of %s that the log names for the "
             "guest's CPU %d: is it of this VM and of this time, and are --guest "
-            "and --host not swapped? Record the "
-            "host with `trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit -C "
-            "mono` (on ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
+            "and --host not swapped? Record the host with " TCS_HOST_WINDOWS_RECORD
+            " (on ppc64: kvm_hv:kvm_guest_enter and kvm_hv:kvm_guest_exit)",
             check->host->path, name, cpu);
         return 0;
     }
@@ -235,18 +232,12 @@ static int on_guest_event(const struct tcs_trace_dat_event *event, void *data)
 
 static gboolean walk(Check *check, GError **error)
 {
-    const TcsTraceFile *file = check->guest;
-    int ret = tcs_trace_dat_each_event(file->path, on_guest_event, check);
-
-    if (check->error) {
-        g_propagate_error(error, g_steal_pointer(&check->error));
+    if (!tcs_trace_file_each_event(check->guest->path, on_guest_event, check,
+                                   error)) {
         return FALSE;
     }
-    if (ret < 0) {
-        g_set_error(error, TCS_ERROR, TCS_ERROR_FILE,
-                    "libtracecmd cannot read %s; does `trace-cmd report -i` "
-                    "read it?",
-                    file->path);
+    if (check->error) {
+        g_propagate_error(error, g_steal_pointer(&check->error));
         return FALSE;
     }
     return TRUE;

@@ -64,9 +64,7 @@ static gboolean parse_options(int *argc, char ***argv, Options *ret,
     tcs_plot_traces_options_add(&ret->traces, context);
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(context, description);
-    return tcs_options_parse_or_advise(
-        context, argc, argv, 1, "traces are given with --guest and --host; ",
-        error);
+    return tcs_trace_options_parse(context, argc, argv, error);
 }
 
 static gboolean set_usage(const char *what, GError **error)
