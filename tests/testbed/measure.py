@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from channel import Failure
-from machines import EXTENSION
+from machines import BOOT_ATTEMPTS, BOOT_SECONDS, EXTENSION
 from qapi_schema import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +132,19 @@ def reset_stopped(guest):
     guest.qmp("stop")
     guest.qmp("system_reset")
     wait_for(guest.host, f"[ $(cat /sys/kernel/debug/kvm/{guest.pid}-*/vcpu0/tsc-offset) != {offset} ]")
+
+
+def wait_booted_again(t, guest):
+    """Returns when the guest has booted after a reset, see Host.boot_guest for why in several attempts."""
+    for attempt in range(1, BOOT_ATTEMPTS + 1):
+        try:
+            guest.shell.wait_ready(2 * BOOT_SECONDS)
+            return
+        except Failure:
+            if attempt == BOOT_ATTEMPTS:
+                raise
+            t.note("the guest did not boot again: another reset")
+            guest.qmp("system_reset")
 
 
 def to_guest(vcpu, host):

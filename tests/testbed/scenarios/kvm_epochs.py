@@ -5,9 +5,8 @@ import json
 import time
 from fractions import Fraction
 
-from channel import Failure
-from machines import BOOT_ATTEMPTS, BOOT_SECONDS
-from measure import clock, exact, reset_stopped, show_ok, start_agent, straight_line_through
+from measure import (clock, exact, reset_stopped, show_ok, start_agent, straight_line_through,
+                     wait_booted_again)
 from recording import Recording, since, sound
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
@@ -181,19 +180,6 @@ def check_undone(t):
     assert since(before, after) == [(1, "unknown")] * 2, after["epochs"]
 
 
-def revive(t):
-    """Returns when the guest has booted again, see Host.boot_guest for why in several attempts."""
-    for attempt in range(1, BOOT_ATTEMPTS + 1):
-        try:
-            t.g.shell.wait_ready(2 * BOOT_SECONDS)
-            return
-        except Failure:
-            if attempt == BOOT_ATTEMPTS:
-                raise
-            t.note("the guest did not boot again: another reset")
-            t.g.qmp("system_reset")
-
-
 def check_reset(t):
     """a write, then a reset, and a recording: two causes, in order, and the counters split"""
     recording = Recording(t.host, "/run/reset.tcs", f"--qmp {t.g.qmp_path}")
@@ -210,7 +196,7 @@ def check_reset(t):
     assert len({v["offset"] for v in after["vcpus"]}) == 1, after["vcpus"]
     t.note(f"{recording.splits(before, after):.0%} of the time between two queries is unknown")
     t.g.qmp("cont")
-    revive(t)
+    wait_booted_again(t, t.g)
 
 
 def check_reset_alone(t):
@@ -218,7 +204,7 @@ def check_reset_alone(t):
     before = truth(t.g)
     t.g.check(f"msr 1 {TSC_ADJUST} +1000000")
     t.g.qmp("system_reset")
-    revive(t)
+    wait_booted_again(t, t.g)
     after = truth(t.g)
     t.note(since(before, after))
     # A second reset, should the boot have needed one, is told like the first.
@@ -238,7 +224,7 @@ def check_reset_alone(t):
     t.note(f"cont and stop: {moved}")
     assert moved in ([], [(n, "reset") for n in range(4)]), moved
     t.g.qmp("cont")
-    revive(t)
+    wait_booted_again(t, t.g)
     before = truth(t.g)
     t.g.check(f"msr 1 {TSC_ADJUST} +1000")
     assert since(before, truth(t.g)) == [(1, "unknown")], truth(t.g)["epochs"]

@@ -3,11 +3,9 @@
 of the first boot, and a trace of the second one, each by the same log."""
 import shutil
 
-import machines
 import tracecmd
 import traces
-from channel import Failure
-from measure import start_agent
+from measure import start_agent, wait_booted_again
 
 NEEDS = ("qemu-plugin/trace-clock-sync.so", "guest-agent/trace-clock-agent",
          "collector/trace-clock-sync")
@@ -17,14 +15,7 @@ CLOCK = "mono"
 
 def revive(t):
     """Returns when the guest has booted again."""
-    for attempt in range(1, machines.BOOT_ATTEMPTS + 1):
-        try:
-            t.vm.shell.wait_ready(2 * machines.BOOT_SECONDS)
-            break
-        except Failure:
-            if attempt == machines.BOOT_ATTEMPTS:
-                raise
-            t.vm.qmp("system_reset")
+    wait_booted_again(t, t.vm)
     t.vm.check("mountpoint -q /sys/kernel/tracing || mount -t tracefs nodev /sys/kernel/tracing")
     start_agent(t.vm, "vsock")
 
